@@ -1,0 +1,34 @@
+# One word per act. Everything is installed into .venv by these targets; nothing else is needed
+# beyond Python >= 3.11 with venv, make, and access to the package registries.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: install demo test static unit contract lab bench lock clean
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock bootstrap.lock pyproject.toml connectors/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
+	UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . -e connectors
+	touch $(STAMP)
+
+demo: install
+	$(BIN)/python -m omnihub_demo $(DEMO_ARGS)
+
+static: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/omnihub schemas check
+
+lock:
+	$(BIN)/uv lock --quiet
+	$(BIN)/uv export --quiet --all-groups --no-emit-project -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build .omnihub

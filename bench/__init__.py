@@ -1,0 +1,1 @@
+"""Benchmarks beside peers: one command each, results as JSON."""

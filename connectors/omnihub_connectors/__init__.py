@@ -1,0 +1,1 @@
+"""The OmniHub connector catalogue: one folder a system."""

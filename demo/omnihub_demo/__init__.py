@@ -1,0 +1,1 @@
+"""A real retailer's week as a play for OmniHub, and the independent ledger that judges it."""

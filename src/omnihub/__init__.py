@@ -1,0 +1,1 @@
+"""OmniHub: event-streaming integration hub for omnichannel retail."""

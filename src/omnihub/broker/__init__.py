@@ -1,0 +1,1 @@
+"""Kafka: the embedded broker, client settings, topics and the two ports Appender and Reader."""

@@ -1,0 +1,206 @@
+"""Creates and inspects topics.
+
+Guarantees: `ensure_topics` may run at every start and from several processes at once; it never
+changes a topic that exists, and refuses to go on when one differs from the contract in its
+partition count or cleanup policy. Does not: delete anything.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
+from confluent_kafka.cimpl import NewTopic
+
+from omnihub.broker.clients import MAX_MESSAGE_BYTES, Cluster, admin_client, restore_consumer
+from omnihub.broker.logerrors import LogUnavailable
+from omnihub.contracts.topics import TopicSpec
+from omnihub.model.errors import ConfigurationError
+
+_HOUR_MS = 3_600_000
+_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicDescription:
+    """A topic as the broker has it; `ends` are the next offsets by partition."""
+
+    name: str
+    partitions: int
+    cleanup: str
+    retention_ms: int
+    ends: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One record in bytes, as read in bulk."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class TopicAdmin:
+    """Topic administration over one connection."""
+
+    def __init__(self, cluster: Cluster, replication: int = 1) -> None:
+        self._cluster = cluster
+        self._replication = replication
+        self._client = AdminClient(admin_client(cluster))
+
+    def ensure_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
+        """Create what is missing of `specs`; return the names created.
+
+        Raises:
+            ConfigurationError: an existing topic differs from its spec.
+            LogUnavailable: the cluster does not answer.
+        """
+        existing = self._partition_counts()
+        self._check([spec for spec in specs if spec.name in existing], existing)
+        missing = [spec for spec in specs if spec.name not in existing]
+        if not missing:
+            return []
+        created = self._client.create_topics([self._new(spec) for spec in missing])
+        for name, future in created.items():
+            _answer(future, f"create topic '{name}'", KafkaError.TOPIC_ALREADY_EXISTS)
+        return [spec.name for spec in missing]
+
+    def names(self) -> list[str]:
+        """Return every topic's name, internal ones excluded."""
+        return sorted(name for name in self._partition_counts() if not name.startswith("__"))
+
+    def describe(self, names: Iterable[str]) -> list[TopicDescription]:
+        """Return what the broker knows of `names`; unknown names are left out."""
+        counts = self._partition_counts()
+        known = [name for name in names if name in counts]
+        configs = self._configs(known)
+        return [
+            TopicDescription(
+                name=name,
+                partitions=counts[name],
+                cleanup=configs[name]["cleanup.policy"],
+                retention_ms=int(configs[name]["retention.ms"]),
+                ends=tuple(self.end_offsets(name, counts[name])),
+            )
+            for name in known
+        ]
+
+    def end_offsets(self, topic: str, partitions: int | None = None) -> list[int]:
+        """Return the next offset of every partition of `topic`."""
+        count = partitions if partitions is not None else self._partition_counts().get(topic, 0)
+        latest = {TopicPartition(topic, at): OffsetSpec.latest() for at in range(count)}
+        asked = self._client.list_offsets(latest, request_timeout=_TIMEOUT_S)
+        found = {
+            place.partition: _answer(future, f"read the ends of '{topic}'").offset
+            for place, future in asked.items()
+        }
+        return [found[at] for at in range(count)]
+
+    def read(self, topic: str) -> list[RawRecord]:
+        """Return all committed records of `topic` up to its present end, partition by partition."""
+        count = self._partition_counts().get(topic, 0)
+        consumer = Consumer(restore_consumer(self._cluster, "omnihub.admin"))
+        try:
+            return [record for at in range(count) for record in _drain(consumer, topic, at)]
+        except KafkaException as error:
+            raise _unavailable(f"read '{topic}'", error) from error
+        finally:
+            consumer.close()
+
+    def _partition_counts(self) -> dict[str, int]:
+        try:
+            topics = self._client.list_topics(timeout=_TIMEOUT_S).topics
+        except KafkaException as error:
+            raise _unavailable(f"list topics of {self._cluster.bootstrap}", error) from error
+        return {name: len(topic.partitions) for name, topic in topics.items()}
+
+    def _check(self, specs: Sequence[TopicSpec], counts: dict[str, int]) -> None:
+        configs = self._configs([spec.name for spec in specs])
+        for spec in specs:
+            if counts[spec.name] != spec.partitions:
+                raise ConfigurationError(
+                    f"Topic '{spec.name}' has {counts[spec.name]} partitions, the contract says "
+                    f"{spec.partitions}: keys would move. Set the count back, or move to a new "
+                    "topic version."
+                )
+            cleanup = configs[spec.name]["cleanup.policy"]
+            if cleanup != spec.cleanup:
+                raise ConfigurationError(
+                    f"Topic '{spec.name}' has cleanup.policy '{cleanup}', the contract says "
+                    f"'{spec.cleanup}': history or state would be lost. Alter the topic's config."
+                )
+
+    def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        if not names:
+            return {}
+        asked = self._client.describe_configs(
+            [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        )
+        return {
+            resource.name: {
+                key: entry.value for key, entry in _answer(future, "read topic configs").items()
+            }
+            for resource, future in asked.items()
+        }
+
+    def _new(self, spec: TopicSpec) -> NewTopic:
+        config = {"cleanup.policy": spec.cleanup, "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+        # Record timestamps are accepted_at, which the engine carries from input to output.
+        config["message.timestamp.type"] = "CreateTime"
+        if spec.cleanup == "compact":
+            config |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(_HOUR_MS)}
+        else:
+            config["retention.ms"] = str((spec.retention_hours or 0) * _HOUR_MS)
+        return NewTopic(
+            spec.name,
+            num_partitions=spec.partitions,
+            replication_factor=self._replication,
+            config=config,
+        )
+
+
+def _drain(consumer: Consumer, topic: str, partition: int) -> list[RawRecord]:
+    low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
+    found: list[RawRecord] = []
+    if low >= end:
+        return found
+    consumer.assign([TopicPartition(topic, partition, low)])
+    while True:
+        for message in consumer.consume(5_000, timeout=1.0):
+            if message.error() is None:
+                found.append(_raw(message))
+            elif message.error().code() == KafkaError._PARTITION_EOF:
+                return [record for record in found if record.offset < end]
+            else:
+                raise KafkaException(message.error())
+
+
+def _raw(message: Any) -> RawRecord:
+    return RawRecord(
+        message.partition(),
+        message.offset(),
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        tuple(message.headers() or ()),
+    )
+
+
+def _answer(future: Any, act: str, *harmless: int) -> Any:
+    try:
+        return future.result(timeout=_TIMEOUT_S)
+    except KafkaException as error:
+        if error.args[0].code() in harmless:
+            return None
+        raise _unavailable(act, error) from error
+    except TimeoutError as error:
+        raise _unavailable(act, error) from error
+
+
+def _unavailable(act: str, error: Exception) -> LogUnavailable:
+    return LogUnavailable(f"Cannot {act}: {error}. Check that Kafka runs.", retry_after_s=1.0)

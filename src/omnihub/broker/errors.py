@@ -1,0 +1,34 @@
+"""What can go wrong between OmniHub and the Kafka it starts itself.
+
+Every message names the value, the place and the cure; none holds a record's content.
+"""
+
+from omnihub.model.errors import OmniHubError
+
+
+class BrokerError(OmniHubError):
+    """The embedded Kafka cannot do what was asked."""
+
+
+class JarsUnavailable(BrokerError):
+    """Kafka's jars are not in the cache and could not be fetched."""
+
+
+class JavaNotFound(BrokerError):
+    """No Java that is new enough to run Kafka."""
+
+
+class BrokerAlreadyRunning(BrokerError):
+    """A broker already owns this data; a second one would write into its metadata log."""
+
+
+class PortInUse(BrokerError):
+    """Another program listens on a port that the broker needs."""
+
+
+class BrokerStartFailed(BrokerError):
+    """The JVM ended, or did not answer in time."""
+
+
+class BrokerStopFailed(BrokerError):
+    """The recorded process is not ours, or outlived SIGKILL."""

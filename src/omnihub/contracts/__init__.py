@@ -1,0 +1,1 @@
+"""The contract: Avro codec, schema registry, topics and compatibility."""

@@ -1,0 +1,65 @@
+"""Which registry id stands for which schema, both ways.
+
+Guarantees: ids of our own schemas are known when the process starts; a foreign id is asked for
+once and remembered. Does not: register anything (see `registry_client`).
+"""
+
+from collections.abc import Callable, Mapping
+
+from omnihub.contracts.avsc import Schema, load_schemas
+from omnihub.contracts.errors import ContractError, Undecodable, UnknownSchema
+from omnihub.contracts.inline import self_contained
+
+Lookup = Callable[[int], Schema]
+
+
+def _nowhere(schema_id: int) -> Schema:
+    raise Undecodable(
+        f"schema id {schema_id} is not one of ours and no registry is connected",
+        cure="Set OMNIHUB_REGISTRY__URL to the registry that gave the id, then retry.",
+    )
+
+
+class SchemaIds:
+    """The registry's answers: `ids` maps full name to id, `lookup` fetches a schema by id.
+
+    `lookup` raises `UnknownSchema` when the registry does not answer and `Undecodable` when it
+    does not know the id.
+    """
+
+    def __init__(
+        self, ids: Mapping[str, int], schemas: Mapping[str, Schema], lookup: Lookup = _nowhere
+    ) -> None:
+        self._ids = dict(ids)
+        self._schemas = {ids[name]: schema for name, schema in schemas.items() if name in ids}
+        self._lookup = lookup
+
+    @classmethod
+    def offline(cls) -> "SchemaIds":
+        """Number our own schemas by name, from 1: for tests that need no registry."""
+        schemas = self_contained(load_schemas())
+        return cls({name: at for at, name in enumerate(sorted(schemas), start=1)}, schemas)
+
+    def id_of(self, full_name: str) -> int:
+        """Return the id under which `full_name` is written."""
+        try:
+            return self._ids[full_name]
+        except KeyError:
+            raise ContractError(
+                f"Record '{full_name}' has no schema id. Register it first (omnihub up does)."
+            ) from None
+
+    def schema_of(self, schema_id: int) -> Schema:
+        """Return the writer's schema behind `schema_id`.
+
+        Raises:
+            UnknownSchema: the registry does not answer now.
+            Undecodable: no registry knows the id.
+        """
+        found = self._schemas.get(schema_id)
+        if found is None:
+            found = self._schemas[schema_id] = self._lookup(schema_id)
+        return found
+
+
+__all__ = ["Lookup", "SchemaIds", "UnknownSchema"]

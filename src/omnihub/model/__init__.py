@@ -1,0 +1,1 @@
+"""Canonical records, ids, time and errors: the vocabulary that every other package shares."""

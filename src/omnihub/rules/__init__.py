@@ -1,0 +1,1 @@
+"""Business rules: pure functions of event, rows and time given."""

