@@ -43,7 +43,9 @@ def create_topic(bootstrap: str, name: str, **config: str) -> None:
     admin.create_topics([topic])[name].result(30)
 
 
-def committed_count(bootstrap: str, topic: str, expected: int, timeout_s: float) -> float:
+def committed_count(
+    bootstrap: str, topic: str, expected: int, timeout_s: float, child: subprocess.Popen[bytes]
+) -> float:
     """Count committed records at the sink; return events/s between 10 % and all of `expected`."""
     consumer = Consumer(
         {
@@ -60,6 +62,8 @@ def committed_count(bootstrap: str, topic: str, expected: int, timeout_s: float)
     first = expected // 10
     with contextlib.closing(consumer):
         while seen < expected:
+            if child.poll() is not None:
+                raise RuntimeError(f"{topic}: its side ended with {child.returncode}, see its log")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{topic}: {seen} of {expected} records after {timeout_s} s")
             seen += sum(1 for m in consumer.consume(20_000, 0.05) if m.error() is None)
@@ -71,7 +75,7 @@ def committed_count(bootstrap: str, topic: str, expected: int, timeout_s: float)
 
 
 @contextlib.contextmanager
-def running(command: list[str], log: Path) -> Iterator[None]:
+def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a peer in its own process group for the time of the block."""
     with log.open("ab") as out:
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -79,9 +83,10 @@ def running(command: list[str], log: Path) -> Iterator[None]:
             command, stdout=out, stderr=out, start_new_session=True, cwd=ROOT, env=env
         )
         try:
-            yield
+            yield child
         finally:
-            os.killpg(child.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGTERM)
             try:
                 child.wait(10)
             except subprocess.TimeoutExpired:
@@ -127,12 +132,12 @@ SIDES = {"hub": hub, "kafka_streams": kafka_streams, "hub_again": hub, "quix": q
 
 def measure(bootstrap: str, side: str, number: int, source: str, events: int) -> float:
     """Run one side once over the preloaded input; return its events/s."""
-    run = f"{side.replace('_', '-')}-{number}-{os.getpid()}"
-    sink = f"bench.out.{run}"
+    run = f"{side.replace('_', '')}.{number}.{os.getpid()}"
+    sink = f"omni.bench.out.{run}.v1"
     create_topic(bootstrap, sink)
     command = SIDES[side](bootstrap, source, sink, run)
-    with running(command, BUILD / f"{side}.log"):
-        rate = committed_count(bootstrap, sink, events, timeout_s=240)
+    with running(command, BUILD / f"{side}.log") as child:
+        rate = committed_count(bootstrap, sink, events, 240, child)
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.delete_topics([sink])[sink].result(30)
     return rate
@@ -144,7 +149,7 @@ def play(events: int, keys: int, rounds: int, sides: list[str]) -> dict[str, lis
     broker = EmbeddedKafka(BUILD / "kafka")
     bootstrap = broker.start().bootstrap
     try:
-        source = f"bench.in.{os.getpid()}"
+        source = f"omni.bench.in{os.getpid()}.v1"
         create_topic(bootstrap, source)
         with Progress(console=console) as progress:
             loading = progress.add_task("preload", total=events)

@@ -8,9 +8,12 @@ from pathlib import Path
 import fastavro
 from confluent_kafka import Producer
 
+from omnihub.contracts.ids import SchemaIds
+
 SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
-MOVED_SCHEMA_ID = 1
-LEVEL_SCHEMA_ID = 2
+IDS = SchemaIds.offline()
+MOVED_SCHEMA_ID = IDS.id_of("omnihub.StockMoved")
+LEVEL_SCHEMA_ID = IDS.id_of("omnihub.StockLevel")
 START_US = 1_700_000_000_000_000
 
 
