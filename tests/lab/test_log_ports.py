@@ -111,7 +111,7 @@ async def test_a_broker_that_is_away_costs_one_time_out_and_the_appender_recover
         await asyncio.to_thread(own_kafka.stop)
         began = time.monotonic()
         for _ in range(2):
-            with pytest.raises(LogUnavailable, match="Check that Kafka|omnihub kafka start"):
+            with pytest.raises(LogUnavailable, match=r"Check that Kafka|omnihub kafka start"):
                 await appender.append(levels, suite.level())
         assert time.monotonic() - began < 5.0
         await asyncio.to_thread(own_kafka.start)

@@ -70,6 +70,15 @@ class TopicAdmin:
             _answer(future, f"create topic '{name}'", KafkaError.TOPIC_ALREADY_EXISTS)
         return [spec.name for spec in missing]
 
+    def cluster_id(self) -> str:
+        """Return the cluster's own id, which tells one log from another.
+
+        Raises:
+            LogUnavailable: the cluster does not answer.
+        """
+        described = _answer(self._client.describe_cluster(), "describe the cluster")
+        return str(described.cluster_id)
+
     def names(self) -> list[str]:
         """Return every topic's name, internal ones excluded."""
         return sorted(name for name in self._partition_counts() if not name.startswith("__"))

@@ -34,9 +34,17 @@ class Appender(Protocol):
     """Writes canonical records durably."""
 
     async def append(
-        self, topic: str, record: Record, *, timestamp_us: int | None = None
+        self,
+        topic: str,
+        record: Record,
+        *,
+        timestamp_us: int | None = None,
+        partition: int | None = None,
     ) -> Position:
         """Append `record`; key and partition come from the contract (topics.yaml).
+
+        `partition` overrides the contract's choice: a release from the hospital goes to the
+        partition where its queue is.
 
         Raises:
             LogUnavailable: (a RetryableError) not acknowledged within 5 s; may still be written.
