@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test static unit contract lab bench lock clean
+.PHONY: install demo test static unit lab bench lock clean
 
 install: $(STAMP)
 
@@ -16,15 +16,31 @@ $(STAMP): requirements.lock bootstrap.lock pyproject.toml connectors/pyproject.t
 	UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . -e connectors
 	touch $(STAMP)
 
+# DEMO_ARGS="--seed 8 --week 20"; KEEP=1 leaves everything running.
 demo: install
-	$(BIN)/python -m omnihub_demo $(DEMO_ARGS)
+	$(BIN)/python -m omnihub_connectors.tryton.server install
+	$(BIN)/python -m omnihub_demo $(if $(KEEP),--keep) $(DEMO_ARGS)
+
+test: install static unit lab
+	$(BIN)/python tools/real_systems.py
 
 static: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/omnihub schemas check
+
+unit: install
+	rm -f build/real-systems.txt
+	$(BIN)/python -m pytest -q -m "not lab and not tryton" --durations=5
+
+lab: install
+	$(BIN)/python -m omnihub_connectors.tryton.server install
+	$(BIN)/python -m pytest -q -m "lab or tryton" --durations=10
+
+bench: install
+	$(BIN)/python -m bench.engine $(BENCH_ARGS)
 
 lock:
 	$(BIN)/uv lock --quiet

@@ -186,7 +186,7 @@ def result(rates: dict[str, list[float]], events: int, keys: int) -> dict[str, o
         "events": events,
         "keys": keys,
         "state": {"hub": "memory", "kafka_streams": "memory", "quix": "RocksDB (it has no other)"},
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.python_version()}",
     }
 
 

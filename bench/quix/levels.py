@@ -22,6 +22,7 @@ class FromAvro(Deserializer):
         self.schema = schema
 
     def __call__(self, value, ctx):
+        """Return the record as a dict."""
         return fastavro.schemaless_reader(io.BytesIO(value[5:]), self.schema, None)
 
 
@@ -34,6 +35,7 @@ class ToAvro(Serializer):
         self.frame = b"\x00" + schema_id.to_bytes(4, "big")
 
     def __call__(self, value, ctx):
+        """Return the framed bytes."""
         out = io.BytesIO()
         out.write(self.frame)
         fastavro.schemaless_writer(out, self.schema, value)
@@ -63,6 +65,7 @@ def apply(moved, state):
 
 
 def main(bootstrap, source, sink, group, state_dir, level_id, schemas):
+    """Run until killed."""
     folder = Path(schemas)
     known = {}
     fastavro.parse_schema(json.loads((folder / "common/EventMeta.avsc").read_text()), known)

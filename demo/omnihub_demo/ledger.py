@@ -97,10 +97,10 @@ def till_movements(play: Play) -> Iterator[Movement]:
     for transaction in play.transactions:
         location = play.places[transaction.key.store].location
         for line in transaction.fact_lines:
-            delta_milli = _delta_milli(line, transaction)
-            if delta_milli:
+            moved_milli = delta_milli(line, transaction)
+            if moved_milli:
                 at_us = transaction.occurred_at_us
-                yield Movement(location, line.sku, delta_milli, at_us, transaction.key, line.number)
+                yield Movement(location, line.sku, moved_milli, at_us, transaction.key, line.number)
 
 
 def receipt_movements(play: Play) -> Iterator[Movement]:
@@ -121,7 +121,8 @@ def on_hand_of(counts: Iterable[tuple[int, int]], movements: Iterable[tuple[int,
     return base_milli + sum(later)
 
 
-def _delta_milli(line: Line, transaction: Transaction) -> int:
+def delta_milli(line: Line, transaction: Transaction) -> int:
+    """Return what a line brings into (positive) or takes out of its store."""
     sold = line.kind is LineKind.SALE
     outward = sold is not (transaction.kind is Kind.POST_VOID)
     return -line.quantity_milli if outward else line.quantity_milli

@@ -1,42 +1,40 @@
 """Records to bytes and back: Avro in Confluent's framing (0, four bytes of schema id, the body).
 
 Guarantees: `decode(encode(record)) == record`, with real enums, nested records and tuples; a value
-written under another schema is resolved to ours by Avro's rules. Does not: keep partial results:
-a value is decoded whole or `Undecodable` says why.
+written under another schema is resolved to ours by Avro's rules (fastavro's). Does not: keep
+partial results: a value is decoded whole or `Undecodable` says why.
 """
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any
 
 import fastavro
-from fastavro.schema import to_parsing_canonical_form
+import msgspec
+from fastavro.schema import SchemaParseException, to_parsing_canonical_form
 
-from omnihub.contracts.avsc import Schema, load_schemas
+from omnihub.contracts.avsc import NAMESPACE, Schema, load_schemas
 from omnihub.contracts.errors import ContractError, Undecodable
 from omnihub.contracts.ids import SchemaIds
-from omnihub.contracts.inline import self_contained
-from omnihub.contracts.shape import Shapes
+from omnihub.contracts.inline import full_name, self_contained
+from omnihub.contracts.reading import READ_ERRORS, compile_reader
+from omnihub.contracts.source import KINDS
+from omnihub.contracts.writing import WRITE_ERRORS, compile_writer
 from omnihub.model.record import Record
-from omnihub.model.records import RECORDS
 
-MAGIC = 0
+MAGIC = b"\x00"
 FRAME_BYTES = 5
-_CURE = "Fix the writer, then skip this record: omnihub hospital skip."
-Decoder = Callable[[bytes], Record]
+_CURE = "Fix the writer, then skip this record."
+_RESOLUTION_ERRORS = (*READ_ERRORS, EOFError, TypeError, msgspec.ValidationError)
+Decoder = Callable[[bytes, int], Record]
 Encoder = Callable[[Record], bytes]
 
 
 class Codec:
-    """Encodes and decodes canonical records; one instance serves a process (not thread-safe)."""
+    """Encodes and decodes canonical records; functions per record type are made at first use."""
 
     def __init__(self, ids: SchemaIds) -> None:
         self._ids = ids
-        schemas = self_contained(load_schemas())
-        self._shapes = Shapes(RECORDS)
-        self._own: dict[str, Any] = {
-            name: fastavro.parse_schema(schema) for name, schema in schemas.items()
-        }
+        self._own = self_contained(load_schemas())
         self._encoders: dict[type[Record], Encoder] = {}
         self._decoders: dict[bytes, Decoder] = {}
 
@@ -51,11 +49,15 @@ class Codec:
         Raises:
             ContractError: a field holds what its schema does not allow, or the record has no id.
         """
-        kind = type(record)
-        encoder = self._encoders.get(kind)
-        if encoder is None:
-            encoder = self._encoders[kind] = self._encoder(kind)
-        return encoder(record)
+        try:
+            return self._encoders[type(record)](record)
+        except KeyError:
+            if type(record) in self._encoders:
+                raise _misfit(record) from None
+        except WRITE_ERRORS as error:
+            raise _misfit(record) from error
+        self._encoders[type(record)] = self._encoder(type(record))
+        return self.encode(record)
 
     def decode(self, value: bytes) -> Record:
         """Return the record in `value`.
@@ -68,54 +70,56 @@ class Codec:
         if decoder is None:
             decoder = self._learn(value)
         try:
-            return decoder(value)
-        except (EOFError, IndexError, ValueError, TypeError, KeyError) as error:
+            return decoder(value, FRAME_BYTES)
+        except _RESOLUTION_ERRORS as error:
             raise Undecodable(f"{type(error).__name__} in the body", cure=_CURE) from error
 
     def _encoder(self, kind: type[Record]) -> Encoder:
-        schema = self._own[kind.AVRO_NAME]
-        frame = bytes([MAGIC]) + self._ids.id_of(kind.AVRO_NAME).to_bytes(4, "big")
-        to_plain = self._shapes.plain(kind)
-        write = fastavro.schemaless_writer
-
-        def encode(record: Record) -> bytes:
-            buffer = BytesIO()
-            buffer.write(frame)
-            try:
-                write(buffer, schema, to_plain(record))
-            except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
-                raise ContractError(
-                    f"A {kind.__name__} does not fit its schema: {type(error).__name__}. "
-                    "Fix the rule or mapping that built it."
-                ) from error
-            return buffer.getvalue()
-
-        return encode
+        if kind.AVRO_NAME not in self._own:
+            raise ContractError(
+                f"{kind.__name__} has no schema of its own. Add schemas/**/{kind.__name__}.avsc."
+            )
+        frame = MAGIC + self._ids.id_of(kind.AVRO_NAME).to_bytes(FRAME_BYTES - 1, "big")
+        return compile_writer(self._own[kind.AVRO_NAME], frame)
 
     def _learn(self, value: bytes) -> Decoder:
         frame = value[:FRAME_BYTES]
-        if len(frame) < FRAME_BYTES or frame[0] != MAGIC:
+        if len(frame) < FRAME_BYTES or not frame.startswith(MAGIC):
             raise Undecodable("no Confluent framing (0 and a schema id)", cure=_CURE)
         writer = self._ids.schema_of(int.from_bytes(frame[1:], "big"))
         decoder = self._decoders[frame] = self._decoder(writer)
         return decoder
 
     def _decoder(self, writer: Schema) -> Decoder:
-        name = f"{writer.get('namespace', '')}.{writer.get('name', '')}"
+        name = full_name(writer, NAMESPACE) if "name" in writer else str(writer.get("type"))
         ours = self._own.get(name)
         if ours is None:
             raise Undecodable(f"'{name}' is no record of this hub", cure=_CURE)
-        build = self._shapes.builder(name)
-        read = fastavro.schemaless_reader
-        same = to_parsing_canonical_form(writer) == to_parsing_canonical_form(ours)
-        schemas = (ours,) if same else (fastavro.parse_schema(writer), ours)
+        if to_parsing_canonical_form(writer) == to_parsing_canonical_form(ours):
+            return compile_reader(ours)
+        try:
+            return _resolving(writer, ours)
+        except SchemaParseException as error:
+            raise Undecodable(f"the registry's schema of '{name}' is none", cure=_CURE) from error
 
-        def decode(value: bytes) -> Record:
-            buffer = BytesIO(value)
-            buffer.seek(FRAME_BYTES)
-            plain: Any = read(buffer, *schemas)
-            if buffer.tell() != len(value):
-                raise ValueError("bytes left over")
-            return build(plain)
 
-        return decode
+def _resolving(writer: Schema, reader: Schema) -> Decoder:
+    """Read under another version of the schema: slower, by fastavro, until it has passed by."""
+    schemas = (fastavro.parse_schema(writer), fastavro.parse_schema(reader))
+    kind = KINDS[full_name(reader, NAMESPACE)]
+
+    def decode(value: bytes, at: int) -> Record:
+        buffer = BytesIO(value)
+        buffer.seek(at)
+        plain = fastavro.schemaless_reader(buffer, *schemas)
+        if buffer.tell() != len(value):
+            raise ValueError("bytes left over")
+        return msgspec.convert(plain, kind, builtin_types=(bytes,))
+
+    return decode
+
+
+def _misfit(record: Record) -> ContractError:
+    return ContractError(
+        f"A {type(record).__name__} does not fit its schema. Fix the rule or mapping that built it."
+    )

@@ -20,10 +20,22 @@ def self_contained(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
     Raises:
         ContractError: a schema uses a type that none of them defines.
     """
+    known = definitions(schemas)
+    return {name: written_in(schema, known) for name, schema in schemas.items()}
+
+
+def definitions(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Return every named type defined anywhere in `schemas`, by full name."""
     known: dict[str, Schema] = {}
     for schema in schemas.values():
         _collect(schema, schema.get("namespace", NAMESPACE), known)
-    return {name: _written(schema, known, NAMESPACE, set()) for name, schema in schemas.items()}
+    return known
+
+
+def written_in(schema: Schema, known: Mapping[str, Schema]) -> Schema:
+    """Return `schema` with the types it uses, found in `known`, written in."""
+    written: Schema = _written(schema, known, NAMESPACE, set())
+    return written
 
 
 def full_name(schema: Schema, namespace: str) -> str:

@@ -3,27 +3,34 @@
 Guarantees: callbacks of the consumer only take notes; work happens between polls, and nothing is
 delivered before its task is open. A task is opened in this order: the group's *stable* committed
 offset, then the changelog's end, then restore, then the rows' own position is compared with the
-committed offset. Equal: go. Lower: the changelog is not complete yet, look again. Higher: the
-group's offsets were lost; the rows win and an alarm is raised. A task that stays with this worker
-over a rebalance keeps its rows; after a failed transaction, or when the membership was lost, it
+committed offset (see `position`). While a restore runs the consumer is polled, so the membership
+lives, and a change of assignment ends it. A task that stays with this worker over a quick rebalance
+keeps its rows; after a failed transaction, a slow rebalance, or when the membership was lost, it
 does not: a commit of timers alone changes rows without moving the offset.
 Does not: process records (see `worker`).
 """
 
+import gc
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 
+import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from omnihub.broker.clients import Cluster
+from omnihub.broker.clients import HEARTBEAT_MS, SESSION_TIMEOUT_MS, Cluster
 from omnihub.engine.errors import TaskRefused, TransactionLost
 from omnihub.engine.observer import EngineObserver
-from omnihub.engine.restore import changelog_ends, restore
+from omnihub.engine.position import Standing, compare
+from omnihub.engine.restore import changelog_ranges, restore
 from omnihub.engine.task import Task
 
+log = structlog.get_logger(__name__)
 COMMITTED_TIMEOUT_S = 30.0
 LOOKS = 10
 """So often is a changelog that seems short read again, half a second apart."""
+KEPT_FOR_S = (SESSION_TIMEOUT_MS - HEARTBEAT_MS) / 1000
+"""Nobody else can have owned a partition that was away for less: the group still counted on us."""
 At = tuple[str, int]
 
 
@@ -43,22 +50,28 @@ class Assignment:
         self._observer = observer
         self._wanted: set[At] = set()
         self._kept: dict[At, Task] = {}
+        self._kept_since_s = 0.0
+        self._changes = 0
+        self._looks: Counter[At] = Counter()
         self.tasks: dict[At, Task] = {}
         self.is_noted = False
-        self._looks = 0
 
     def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Note what was assigned; nothing is fetched until its tasks are open."""
         consumer.assign([])
+        self._changes += 1
         self._wanted = {(p.topic, p.partition) for p in partitions}
+        if time.monotonic() - self._kept_since_s > KEPT_FOR_S:
+            self._kept = {}
         self._kept = {at: task for at, task in self._kept.items() if at in self._wanted}
         self.is_noted = True
 
     def on_revoke(self, _: Consumer, __: list[TopicPartition]) -> None:
         """Note that nothing is owned for now; rows are kept in case their partition stays."""
-        for at, task in self.tasks.items():
+        for task in self.tasks.values():
             task.drop()
-            self._kept[at] = task
+        self._kept = self.tasks
+        self._kept_since_s = time.monotonic()
         self._note_nothing()
 
     def on_lost(self, _: Consumer, __: list[TopicPartition]) -> None:
@@ -73,14 +86,25 @@ class Assignment:
         self.is_noted = True
 
     def open(self, consumer: Consumer) -> None:
-        """Open every wanted task, then let the consumer deliver."""
-        wanted = sorted(self._wanted)
+        """Open every wanted task, then let the consumer deliver.
+
+        Raises:
+            TransactionLost: it cannot be done now, or is overtaken by another change: try again.
+            TaskRefused: a task must not run.
+        """
+        wanted, change = sorted(self._wanted), self._changes
+
+        def is_wanted() -> bool:
+            consumer.poll(0)  # Nothing is assigned: this only serves the group's callbacks.
+            return change == self._changes
+
         if wanted:
             committed = self._committed(consumer, wanted)
-            tasks = self._restored(wanted, committed)
+            tasks = self._restored(wanted, committed, is_wanted)
             for at, task in tasks.items():
                 task.open(self._start(consumer, task, committed[at]))
             self.tasks = tasks
+            gc.freeze()  # Rows live long: collecting must not look at them again and again.
             self.deliver(consumer)
         self._kept = {}
         self.is_noted = False
@@ -92,6 +116,7 @@ class Assignment:
         consumer.assign([TopicPartition(*where, task.next_offset) for where, task in at])
 
     def _note_nothing(self) -> None:
+        self._changes += 1
         self.tasks = {}
         self._wanted = set()
         self.is_noted = True
@@ -103,42 +128,56 @@ class Assignment:
             answer = consumer.committed(asked, COMMITTED_TIMEOUT_S)
         except KafkaException as error:
             raise TransactionLost(f"no committed offsets: {error.args[0].str()}", 0.2) from error
-        return {(p.topic, p.partition): p.offset for p in answer}
+        for place in answer:
+            if place.error is not None:
+                raise TransactionLost(f"no committed offset: {place.error.str()}", 0.2)
+        return {(place.topic, place.partition): place.offset for place in answer}
 
-    def _restored(self, wanted: Iterable[At], committed: dict[At, int]) -> dict[At, Task]:
-        tasks: dict[At, Task] = {}
-        for at in wanted:
-            kept = self._kept.get(at)
-            is_current = kept is not None and kept.kept_offset == committed[at]
-            tasks[at] = kept if kept is not None and is_current else self._make_task(*at)
-        fresh = [task for at, task in tasks.items() if task is not self._kept.get(at)]
+    def _restored(
+        self, wanted: Iterable[At], committed: dict[At, int], is_wanted: Callable[[], bool]
+    ) -> dict[At, Task]:
         started = time.monotonic()
-        read = restore(self._cluster, self._name, changelog_ends(self._cluster, self._name, fresh))
+        kept = {at: task for at, task in self._kept.items() if task.kept_offset == committed[at]}
+        tasks = {at: kept.get(at) or self._make_task(*at) for at in wanted}
+        fresh = [task for at, task in tasks.items() if at not in kept]
+        ranges = changelog_ranges(self._cluster, self._name, fresh)
+        read = restore(self._cluster, self._name, ranges, is_wanted)
+        rows_by_name: Counter[str] = Counter()
         for task, rows in read.items():
-            if rows:
-                self._observer.restored(task.name, rows, time.monotonic() - started)
+            rows_by_name[task.name] += rows
+        for name, rows in rows_by_name.items():
+            self._observer.restored(name, rows, time.monotonic() - started)
         return tasks
 
     def _start(self, consumer: Consumer, task: Task, committed: int) -> int:
         """Return where `task` reads on, having compared its rows with the group's offset."""
-        at = TopicPartition(task.inbox, task.partition)
         position = task.position
-        if position is None and committed < 0:
-            low, _ = consumer.get_watermark_offsets(at, COMMITTED_TIMEOUT_S)
-            return int(low)
-        if position is None or position < committed:
-            return self._behind(task, position, committed)
-        if position > committed:
+        standing = compare(position, committed)
+        if position is None or standing is Standing.BEHIND:
+            if standing is Standing.NEW:
+                return _first_offset(consumer, task)
+            raise self._behind(task, position, committed)
+        if standing is Standing.AHEAD:
             self._observer.alarmed(task.name, "committed offset lost, the rows' position wins")
-        self._looks = 0
+            log.warning("offsets lost", task=task.name, position=position, committed=committed)
+        self._looks.pop((task.inbox, task.partition), None)
         return position
 
-    def _behind(self, task: Task, position: int | None, committed: int) -> int:
-        self._looks += 1
-        if self._looks < LOOKS:
-            raise TransactionLost(f"{task.changelog} is not complete yet", 0.5)
-        raise TaskRefused(
+    def _behind(self, task: Task, position: int | None, committed: int) -> Exception:
+        self._looks[task.inbox, task.partition] += 1
+        if self._looks[task.inbox, task.partition] < LOOKS:
+            return TransactionLost(f"{task.changelog} is not complete yet", 0.5)
+        return TaskRefused(
             f"{task.name}[{task.partition}]: the group has committed {committed}, but the rows in "
             f"{task.changelog} reach only {position}: the topic lost its tail or was recreated. "
             "Restore it, or reset the group's offsets of this task to rebuild from its inbox."
         )
+
+
+def _first_offset(consumer: Consumer, task: Task) -> int:
+    at = TopicPartition(task.inbox, task.partition)
+    try:
+        low, _ = consumer.get_watermark_offsets(at, COMMITTED_TIMEOUT_S)
+    except KafkaException as error:
+        raise TransactionLost(f"no start of {task.inbox}: {error.args[0].str()}", 0.2) from error
+    return int(low)

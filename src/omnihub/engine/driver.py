@@ -26,7 +26,7 @@ KINDS = kinds_by_name(RECORDS)
 OUTAGES_IN_A_ROW = 100
 
 
-class Crash(Exception):  # noqa: N818 - a test asks for it by this name
+class Crash(Exception):
     """The process was killed at the stage that the test asked for."""
 
 
@@ -158,24 +158,17 @@ class TestDriver:
             waiting = self.log.read(task.inbox, task.partition, task.next_offset)
             for stored in waiting[: self._batch_records]:
                 task.process(stored.offset, stored.timestamp_ms, stored.key, stored.value)
-            self._wake(task)
+            task.wake(self.now_us)
+            task.ask_releases(self.resolver, self.now_us)
         dirty = [task for task in self._tasks if task.is_dirty]
         if dirty:
             self._commit(dirty)
         return bool(dirty)
 
-    def _wake(self, task: Task) -> None:
-        due_at_us = task.timers.next_due_at_us()
-        if due_at_us is not None and due_at_us <= self.now_us:
-            task.fire_timers(self.now_us)
-        for park_key, waits_for in list(task.hospital.waiting.items()):
-            if waits_for is not None and self.resolver(waits_for):
-                task.ask_release(park_key, self.now_us)
-
     def _commit(self, dirty: Sequence[Task]) -> None:
         self._stage("begun")
         staged = [output for task in dirty for output in task.outputs.staged]
-        changes = [(task, record) for task in dirty for record in task.changelog_records()]
+        changes = [(task, record) for task in dirty for record in task.changes()]
         self._stage("produced")
         self._stage("offsets sent")
         for output in staged:

@@ -1,12 +1,14 @@
-"""What can end a worker, named by what its supervisor should do.
+"""What can end or delay a worker, named by what its supervisor should do.
 
 OmniHubError (model)
-├── SlotTaken        another process holds this slot: exit, never fight (exit 4)
+├── SlotTaken        another process holds this slot: exit, never fight
 ├── TaskRefused      this code must not run on this state or topic: mend, then start
-└── TransactionLost  (RetryableError) a transaction failed; the worker rewinds by itself
+├── TransactionLost  (RetryableError) a transaction failed; the worker rewinds by itself
+├── RowsUnfit        (RetryableError) a row cannot be stored; the batch runs again, its record parks
+└── Misplaced        (ParkError) a record of a type that its inbox does not take
 """
 
-from omnihub.model.errors import OmniHubError, RetryableError
+from omnihub.model.errors import OmniHubError, ParkError, RetryableError
 
 
 class SlotTaken(OmniHubError):
@@ -19,3 +21,15 @@ class TaskRefused(OmniHubError):
 
 class TransactionLost(RetryableError):
     """A transaction was aborted or its outcome is unknown; its tasks must be opened anew."""
+
+
+class RowsUnfit(RetryableError):
+    """A changed row does not fit its schema or the log; found when the batch was to be committed.
+
+    The task is careful until its next commit: it tries every row of every record at once, so that
+    the record that wrote the row is parked and its neighbours go on.
+    """
+
+
+class Misplaced(ParkError):
+    """A record lies on an inbox that does not take its type."""

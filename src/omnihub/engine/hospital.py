@@ -2,12 +2,16 @@
 
 Guarantees: a failed record and the later ones of its park key keep their order; other keys go on;
 bodies live in task state until released or skipped, and each is shown, without its body, on the
-hospital's state topic. A release replays the queue in order and stops at the next failure.
+hospital's state topic. Their number is bounded: half-way there is an alarm, at the bound the worker
+stops rather than lose or overtake one.
 Does not: judge what a failure is (see `task`), or retry outages (the worker does).
 """
 
+import traceback
 from dataclasses import dataclass
+from pathlib import PurePath
 
+from omnihub.engine.observer import EngineObserver
 from omnihub.engine.outputs import Outputs
 from omnihub.engine.overlay import Overlay
 from omnihub.engine.store import SEPARATOR, Store
@@ -15,10 +19,7 @@ from omnihub.model.errors import InvariantBroken, ParkError
 from omnihub.model.records import ParkedBody, ParkedQueue, ParkedRecord
 
 HOSPITAL_TOPIC = "omni.hospital.state.v1"
-QUEUE_LIMIT = 100_000
-"""Records behind one park key; more is an outage that somebody must see, not a queue."""
 BUG_CURE = "mend the code or the data, then: omnihub hospital retry"
-BEHIND = "waits behind an earlier record of its key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,16 @@ class Arrival:
     key: bytes | None
     value: bytes
 
+    @classmethod
+    def of(cls, body: ParkedBody) -> "Arrival":
+        """Return a parked record as it once came."""
+        return cls(body.topic, body.partition, body.offset, body.timestamp_ms, body.key, body.value)
+
+    @property
+    def inbox_key(self) -> str:
+        """The record's own key: what waits when its park key cannot be told."""
+        return (self.key or b"").decode(errors="replace")
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -44,41 +55,45 @@ class Diagnosis:
 
     @classmethod
     def of(cls, error: Exception) -> "Diagnosis":
-        """Read the diagnosis off an exception; of a bug only its class is told."""
+        """Read the diagnosis off an exception; of a bug only its class and place are told."""
+        name = type(error).__name__
         if isinstance(error, ParkError):
-            return cls(type(error).__name__, str(error), error.cure, error.waits_for)
-        return cls(type(error).__name__, f"{type(error).__name__} in the handler", BUG_CURE)
+            return cls(name, str(error), error.cure, error.waits_for)
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+        return cls(name, f"{name} in the handler{place}", BUG_CURE)
+
+
+BEHIND = Diagnosis("Behind", "waits behind an earlier record of its key", "cure the first")
 
 
 class Hospital:
     """Queues behind park keys; `waiting` says for each what its head waits for, if for anything."""
 
-    def __init__(self, task: str, overlay: Overlay, outputs: Outputs) -> None:
+    def __init__(
+        self, task: str, overlay: Overlay, outputs: Outputs, observer: EngineObserver, limit: int
+    ) -> None:
         self._task = task
         self._overlay = overlay
         self._outputs = outputs
+        self._observer = observer
+        self._limit = limit
         self.waiting: dict[str, str | None] = {}
+        self.parked = 0
 
     def rebuild(self, store: Store) -> None:
         """Find the queues once, when the task opens."""
         self.waiting = {}
+        self.parked = 0
         for park_key, queue in store.of_kind(ParkedQueue):
-            if isinstance(queue, ParkedQueue):
-                head = store.get((ParkedBody, _body_key(park_key, queue.first_index)))
-                self.waiting[park_key] = head.waits_for if isinstance(head, ParkedBody) else None
-
-    def queue_of(self, park_key: str) -> ParkedQueue | None:
-        """Return the queue behind a key, if records wait there."""
-        return self._overlay.get(ParkedQueue, park_key)
+            head = store.get((ParkedBody, _body_key(park_key, queue.first_index)))
+            self.waiting[park_key] = head.waits_for if isinstance(head, ParkedBody) else None
+            self.parked += queue.next_index - queue.first_index
 
     def park(self, park_key: str, arrival: Arrival, record_type: str, diagnosis: Diagnosis) -> None:
         """Put a record at the end of the queue of its key."""
-        queue = self.queue_of(park_key) or ParkedQueue(first_index=0, next_index=0)
-        if queue.next_index - queue.first_index >= QUEUE_LIMIT:
-            raise InvariantBroken(
-                f"{self._task} has {QUEUE_LIMIT} records parked behind one key. "
-                "Cure the first: omnihub hospital list"
-            )
+        self._admit_one_more()
+        queue = self._queue_of(park_key) or ParkedQueue(first_index=0, next_index=0)
         index = queue.next_index
         if index == queue.first_index:
             self.waiting[park_key] = diagnosis.waits_for
@@ -87,28 +102,25 @@ class Hospital:
             park_key, ParkedQueue(first_index=queue.first_index, next_index=index + 1)
         )
 
-    def park_behind(self, park_key: str, arrival: Arrival, record_type: str) -> None:
-        """Queue a healthy record behind the failed one of its key."""
-        self.park(park_key, arrival, record_type, Diagnosis("Behind", BEHIND, "cure the first"))
-
-    def head(self, park_key: str) -> tuple[int, ParkedBody] | None:
-        """Return index and body of the first record that waits behind a key."""
-        queue = self.queue_of(park_key)
+    def head(self, park_key: str) -> ParkedBody | None:
+        """Return the first record that waits behind a key."""
+        queue = self._queue_of(park_key)
         if queue is None:
             return None
         body = self._overlay.get(ParkedBody, _body_key(park_key, queue.first_index))
         if body is None:
             raise InvariantBroken(f"{self._task} lost the body of a parked record")
-        return queue.first_index, body
+        return body
 
     def discharge(self, park_key: str) -> None:
-        """Remove the first record behind a key: it was processed or skipped."""
-        queue = self.queue_of(park_key)
+        """Remove the first record behind a key: it was processed, moved or skipped."""
+        queue = self._queue_of(park_key)
         if queue is None:
             return
         index = queue.first_index
+        self.parked -= 1
         self._overlay.delete(ParkedBody, _body_key(park_key, index))
-        self._outputs.remove(HOSPITAL_TOPIC, f"{self._task}:{park_key}:{index}")
+        self._outputs.remove(HOSPITAL_TOPIC, _shown_key(self._task, park_key, index))
         if index + 1 == queue.next_index:
             self._overlay.delete(ParkedQueue, park_key)
             self.waiting.pop(park_key, None)
@@ -118,16 +130,25 @@ class Hospital:
 
     def failed_again(self, park_key: str, record_type: str, diagnosis: Diagnosis) -> None:
         """The head of a queue failed once more: keep it, with its new reason."""
-        head = self.head(park_key)
-        if head is None:
+        queue, head = self._queue_of(park_key), self.head(park_key)
+        if queue is None or head is None:
             return
-        index, body = head
-        arrival = Arrival(
-            body.topic, body.partition, body.offset, body.timestamp_ms, body.key, body.value
-        )
-        renewed = _body(arrival, diagnosis, attempts=body.attempts + 1)
+        renewed = _body(Arrival.of(head), diagnosis, attempts=head.attempts + 1)
         self.waiting[park_key] = diagnosis.waits_for
-        self._write(park_key, index, renewed, record_type)
+        self._write(park_key, queue.first_index, renewed, record_type)
+
+    def _admit_one_more(self) -> None:
+        self.parked += 1
+        if self.parked == self._limit // 2:
+            self._observer.alarmed(self._task, "the hospital is half full")
+        if self.parked > self._limit:
+            raise InvariantBroken(
+                f"{self._task} has {self._limit} records parked in one partition. Mend what makes "
+                "them fail, start with a higher parked_limit, then: omnihub hospital retry"
+            )
+
+    def _queue_of(self, park_key: str) -> ParkedQueue | None:
+        return self._overlay.get(ParkedQueue, park_key)
 
     def _write(self, park_key: str, index: int, body: ParkedBody, record_type: str) -> None:
         self._overlay.put(_body_key(park_key, index), body)
@@ -168,3 +189,7 @@ def _body(arrival: Arrival, diagnosis: Diagnosis, attempts: int) -> ParkedBody:
 
 def _body_key(park_key: str, index: int) -> str:
     return f"{park_key}{SEPARATOR}{index:012d}"
+
+
+def _shown_key(task: str, park_key: str, index: int) -> str:
+    return f"{task}:{park_key}:{index}"

@@ -75,11 +75,7 @@ class Outputs:
             partition = partition_for(decides.encode(), spec.partitions)
         value = self._encode(record)
         if len(value) > LARGEST_VALUE_BYTES:
-            raise ParkError(
-                f"{type(record).__name__} for {topic} has {len(value)} bytes, more than "
-                f"{LARGEST_VALUE_BYTES}",
-                cure="send it in smaller parts, then skip this record",
-            )
+            check_size(record, value, topic)
         self.staged.append(
             Output(
                 topic, partition, key.encode(), value, self.timestamp_ms, headers_of(record, key)
@@ -100,3 +96,17 @@ class Outputs:
     def disarm(self, name: str, timer_id: str) -> None:
         """See `Out.disarm`."""
         self._drop_timer(f"{name}:{timer_id}")
+
+
+def check_size(record: Record, value: bytes, topic: str) -> None:
+    """Refuse what the broker would refuse.
+
+    Raises:
+        ParkError: the value is too large for any topic.
+    """
+    if len(value) > LARGEST_VALUE_BYTES:
+        raise ParkError(
+            f"{type(record).__name__} for {topic} has {len(value)} bytes, more than "
+            f"{LARGEST_VALUE_BYTES}",
+            cure="send it in smaller parts, then skip this record",
+        )

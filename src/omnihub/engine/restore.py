@@ -3,92 +3,121 @@
 Guarantees: reads read_committed up to the changelog's *read_uncommitted* end as seen after the
 group's stable offsets were read: under KIP-447 the offsets' marker may land before the changelog's
 (KAFKA-10167), so a read_committed end can lie two records short. Progress is told by position,
-since control records and aborted ones are skipped.
+since control records and aborted ones are skipped. The caller is asked between batches whether to
+go on, so that its membership stays alive.
 Does not: trust the broker's offset over the rows' own position (see `assignment`).
 """
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from omnihub.broker.clients import Cluster, restore_consumer
 from omnihub.engine.errors import TaskRefused, TransactionLost
 from omnihub.engine.store import kinds_by_name, row_key
 from omnihub.engine.task import Task
+from omnihub.model.errors import ParkError
 from omnihub.model.records import RECORDS
 
 ASK_TIMEOUT_S = 10.0
 STALLED_AFTER_S = 30.0
 BATCH_RECORDS = 5_000
 KINDS = kinds_by_name(RECORDS)
+Place = tuple[str, int]
 
 
-def changelog_ends(cluster: Cluster, name: str, tasks: Sequence[Task]) -> dict[Task, int]:
-    """Return the read_uncommitted end of each task's changelog."""
+def changelog_ranges(
+    cluster: Cluster, name: str, tasks: Sequence[Task]
+) -> dict[Task, tuple[int, int]]:
+    """Return the first offset and the read_uncommitted end of each task's changelog."""
+    if not tasks:
+        return {}
     settings = {**restore_consumer(cluster, name), "isolation.level": "read_uncommitted"}
     with _closing(settings) as consumer:
-        ends = {}
-        for task in tasks:
-            at = TopicPartition(task.changelog, task.partition)
-            _, ends[task] = consumer.get_watermark_offsets(at, ASK_TIMEOUT_S)
-        return ends
+        return {task: _range(consumer, task) for task in tasks}
 
 
-def restore(cluster: Cluster, name: str, ends: Mapping[Task, int]) -> dict[Task, int]:
-    """Read each changelog up to its end into the task's store; return rows read per task."""
-    todo = {(task.changelog, task.partition): task for task, end in ends.items() if end > 0}
-    read = dict.fromkeys(ends, 0)
-    if not todo:
+def restore(
+    cluster: Cluster,
+    name: str,
+    ranges: Mapping[Task, tuple[int, int]],
+    is_wanted: Callable[[], bool],
+) -> dict[Task, int]:
+    """Read each changelog to its end into the task's store; return the rows read per task.
+
+    Raises:
+        TransactionLost: a changelog does not advance, or the assignment changed meanwhile.
+        TaskRefused: it holds what this release cannot read.
+    """
+    read = dict.fromkeys(ranges, 0)
+    behind = {
+        (task.changelog, task.partition): task for task, (low, end) in ranges.items() if low < end
+    }
+    if not behind:
         return read
     with _closing(restore_consumer(cluster, name)) as consumer:
-        starts = {at: _start(consumer, at) for at in todo}
-        behind = {at for at, task in todo.items() if starts[at] < ends[task]}
-        consumer.assign([TopicPartition(*at, starts[at]) for at in behind])
+        consumer.assign([TopicPartition(*at, ranges[task][0]) for at, task in behind.items()])
         progress_at = time.monotonic()
         while behind:
             messages = consumer.consume(BATCH_RECORDS, 0.2)
+            if not is_wanted():
+                raise TransactionLost("the assignment changed during a restore")
             if messages:
                 progress_at = time.monotonic()
             elif time.monotonic() - progress_at > STALLED_AFTER_S:
                 raise TransactionLost(f"changelogs {sorted(behind)} do not advance", 1.0)
             for message in messages:
-                _take(message, todo, ends, read, behind)
+                _take(message, behind, ranges, read)
     return read
 
 
 def _take(
-    message: object,
-    todo: Mapping[tuple[str, int], Task],
-    ends: Mapping[Task, int],
+    message: Message,
+    behind: dict[Place, Task],
+    ranges: Mapping[Task, tuple[int, int]],
     read: dict[Task, int],
-    behind: set[tuple[str, int]],
 ) -> None:
-    at = (message.topic(), message.partition())  # type: ignore[attr-defined]
-    task = todo[at]
-    error = message.error()  # type: ignore[attr-defined]
-    reached = message.offset()  # type: ignore[attr-defined]
+    at = (message.topic(), message.partition())
+    task = behind.get(at)
+    if task is None:
+        return
+    error = message.error()
+    reached = message.offset()
     if error is None:
-        key, value = message.key(), message.value()  # type: ignore[attr-defined]
-        try:
-            task.store.restore(row_key(key, KINDS), value)
-        except KeyError as unknown:
-            raise TaskRefused(
-                f"{at[0]} holds rows of type {unknown}, which this release does not know. "
-                "It was written by a newer one: run that, or delete the changelog to rebuild."
-            ) from None
+        _take_row(task, message.key(), message.value())
         read[task] += 1
         reached += 1
     elif error.code() != KafkaError._PARTITION_EOF:
         raise TransactionLost(f"changelog {at} cannot be read: {error.str()}", 1.0)
-    if reached >= ends[task]:
-        behind.discard(at)
+    if reached >= ranges[task][1]:
+        del behind[at]
 
 
-def _start(consumer: Consumer, at: tuple[str, int]) -> int:
-    low, _ = consumer.get_watermark_offsets(TopicPartition(*at), ASK_TIMEOUT_S)
-    return int(low)
+def _take_row(task: Task, key: bytes, value: bytes | None) -> None:
+    try:
+        task.store.restore(row_key(key, KINDS), value)
+    except KeyError as unknown:
+        raise TaskRefused(
+            f"{task.changelog} holds rows of type {unknown}, which this release does not know. "
+            "It was written by a newer one: run that, or delete the changelog to rebuild."
+        ) from None
+    except ParkError as error:
+        raise TaskRefused(
+            f"{task.changelog} holds a row that this release cannot read ({error}). "
+            "It was written by a newer one: run that, or delete the changelog to rebuild."
+        ) from error
+
+
+def _range(consumer: Consumer, task: Task) -> tuple[int, int]:
+    try:
+        low, end = consumer.get_watermark_offsets(
+            TopicPartition(task.changelog, task.partition), ASK_TIMEOUT_S
+        )
+    except KafkaException as error:
+        raise TransactionLost(f"no end of {task.changelog}: {error.args[0].str()}", 0.2) from error
+    return low, end
 
 
 @contextlib.contextmanager

@@ -5,12 +5,14 @@ are decoded on first use. Does not: hold anything uncommitted (see `overlay`), o
 process: the changelog does that.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from omnihub.contracts.codec import Codec
+from omnihub.contracts.codec import FRAME_BYTES, Codec
 from omnihub.model.record import Record
 
+R = TypeVar("R", bound=Record)
 RowKey = tuple[type[Record], str]
 SEPARATOR = "\x1f"
 
@@ -25,54 +27,65 @@ class Store(Protocol):
         """Take over a committed batch; None deletes."""
 
     def restore(self, key: RowKey, value: bytes | None) -> None:
-        """Take one changelog record; the last one of a key wins."""
+        """Take one changelog record; the last one of a key wins.
 
-    def of_kind(self, kind: type[Record]) -> Iterator[tuple[str, Record]]:
-        """Return every row of one type: only when a task opens, it looks at all rows."""
+        Raises:
+            Undecodable: it was written under a schema that this release cannot read.
+        """
+
+    def of_kind(self, kind: type[R]) -> Iterator[tuple[str, R]]:
+        """Return every row of one type, at the cost of those rows alone."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
 
 
 class MemoryStore:
-    """Rows in a dict: decoded once used, bytes before."""
+    """Rows in a dict for each type: decoded once used, bytes before."""
 
     def __init__(self, codec: Codec) -> None:
         self._decode = codec.decode
-        self._rows: dict[RowKey, Record | bytes] = {}
+        self._frames: set[bytes] = set()
+        self._rows: defaultdict[type[Record], dict[str, Record | bytes]] = defaultdict(dict)
 
     def get(self, key: RowKey) -> Record | None:
         """See `Store.get`."""
-        row = self._rows.get(key)
+        rows = self._rows[key[0]]
+        row = rows.get(key[1])
         if type(row) is bytes:
-            row = self._rows[key] = self._decode(row)
+            row = rows[key[1]] = self._decode(row)
         return row  # type: ignore[return-value]
 
     def apply(self, rows: Mapping[RowKey, Record | None]) -> None:
         """See `Store.apply`."""
-        for key, row in rows.items():
+        committed = self._rows
+        for (kind, key), row in rows.items():
             if row is None:
-                self._rows.pop(key, None)
+                committed[kind].pop(key, None)
             else:
-                self._rows[key] = row
+                committed[kind][key] = row
 
     def restore(self, key: RowKey, value: bytes | None) -> None:
         """See `Store.restore`."""
+        kind, name = key
         if value is None:
-            self._rows.pop(key, None)
-        else:
-            self._rows[key] = value
+            self._rows[kind].pop(name, None)
+            return
+        if value[:FRAME_BYTES] not in self._frames:
+            self._decode(value)  # Every schema once: what cannot be read must not wait for its use.
+            self._frames.add(value[:FRAME_BYTES])
+        self._rows[kind][name] = value
 
-    def of_kind(self, kind: type[Record]) -> Iterator[tuple[str, Record]]:
+    def of_kind(self, kind: type[R]) -> Iterator[tuple[str, R]]:
         """See `Store.of_kind`."""
-        for row_kind, key in [known for known in self._rows if known[0] is kind]:
-            row = self.get((row_kind, key))
-            if row is not None:
+        for key in list(self._rows[kind]):
+            row = self.get((kind, key))
+            if isinstance(row, kind):
                 yield key, row
 
     def __len__(self) -> int:
         """See `Store.__len__`."""
-        return len(self._rows)
+        return sum(map(len, self._rows.values()))
 
 
 def changelog_key(key: RowKey) -> bytes:

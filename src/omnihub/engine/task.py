@@ -1,21 +1,28 @@
 """One task partition: a handler, its rows, and what a batch of input did to them.
 
 Guarantees: `process` is a function of the input record and the rows; a record that fails leaves
-only its place in the hospital (or a `Rejected` event); nothing is visible before `keep`.
+only its place in the hospital (or a `Rejected` event); nothing is visible before `keep`. A record
+that cannot be read, or whose park key cannot be told, holds back what comes after it under the same
+inbox key.
 Does not: talk to Kafka (see `worker`), or know the time except for timers.
 """
 
+from collections.abc import Callable
+
+import structlog
+
 from omnihub.contracts.codec import Codec
-from omnihub.contracts.errors import Undecodable
-from omnihub.contracts.topics import Topics
-from omnihub.engine.hospital import Arrival, Diagnosis, Hospital
+from omnihub.contracts.errors import ContractError
+from omnihub.contracts.topics import INBOX_RECORDS, Topics
+from omnihub.engine.errors import Misplaced, RowsUnfit
+from omnihub.engine.hospital import BEHIND, Arrival, Diagnosis, Hospital
 from omnihub.engine.observer import EngineObserver
-from omnihub.engine.outputs import Output, Outputs
+from omnihub.engine.outputs import Outputs, check_size
 from omnihub.engine.overlay import Overlay
-from omnihub.engine.store import RowKey, Store, changelog_key
+from omnihub.engine.store import Store, changelog_key
 from omnihub.engine.timers import Timers
-from omnihub.model.errors import InvariantBroken, RejectedError, RetryableError
-from omnihub.model.ids import EventId, InstanceId, TenantId, derive_id
+from omnihub.model.errors import InvariantBroken, ParkError, RejectedError, RetryableError
+from omnihub.model.ids import EventId, TenantId, derive_id
 from omnihub.model.record import Record
 from omnihub.model.records import (
     EventMeta,
@@ -27,8 +34,14 @@ from omnihub.model.records import (
 )
 from omnihub.rules.rule import Handler
 
+log = structlog.get_logger(__name__)
 POSITION_KEY = ""
 TIMERS_PER_TURN = 1000
+REPLAYS_PER_TURN = 1000
+"""A longer queue is released in several transactions, so that none outlives its timeout."""
+PARKED_LIMIT = 100_000
+UNDECODABLE = "undecodable"
+Change = tuple[bytes, bytes | None]
 
 
 class Task:
@@ -42,6 +55,7 @@ class Task:
         codec: Codec,
         topics: Topics,
         observer: EngineObserver,
+        parked_limit: int = PARKED_LIMIT,
     ) -> None:
         self.handler = handler
         self.name = handler.name
@@ -52,11 +66,15 @@ class Task:
         self.overlay = Overlay(store)
         self.timers = Timers(self.overlay)
         self.outputs = Outputs(topics, codec, self.timers.put, self.timers.drop)
-        self.hospital = Hospital(self.name, self.overlay, self.outputs)
+        self.hospital = Hospital(self.name, self.overlay, self.outputs, observer, parked_limit)
         self.next_offset = 0
         self.kept_offset = 0
-        self._codec = codec
+        self.is_careful = False
+        self._accepts = frozenset({*topics.spec(handler.inbox).records, *INBOX_RECORDS})
+        self._decode = codec.decode
+        self._encode = codec.encode
         self._observer = observer
+        self._applied = 0
         self._outcomes: dict[str, int] = {}
 
     def open(self, next_offset: int) -> None:
@@ -89,100 +107,128 @@ class Task:
         """
         self.outputs.begin(timestamp_ms)
         if value is not None:
-            arrival = Arrival(self.inbox, self.partition, offset, timestamp_ms, key, value)
-            self._handle(arrival)
+            arrival = (self.inbox, self.partition, offset, timestamp_ms, key, value)
+            try:
+                record = self._decode(value)
+                kind = type(record)
+                if kind not in self._accepts:
+                    raise _misplaced(record, self.inbox)
+            except ParkError as error:
+                self._park_unread(Arrival(*arrival), error)
+            else:
+                if kind is ReleaseParked or self.hospital.waiting:
+                    self._handle_beside_queues(record, Arrival(*arrival))
+                elif (failure := self._try(record, offset)) is not None:
+                    self._park(record, Arrival(*arrival), failure)
         self.next_offset = offset + 1
 
-    def fire_timers(self, now_us: int) -> None:
-        """Append what is due to the own inbox partition."""
+    def wake(self, now_us: int) -> None:
+        """Append the timers that are due to the own inbox partition."""
+        due_at_us = self.timers.next_due_at_us()
+        if due_at_us is None or due_at_us > now_us:
+            return
         due = self.timers.take_due(now_us, TIMERS_PER_TURN)
         self.overlay.keep_record()
         self.outputs.begin(now_us // 1000)
         for record in due:
             self.outputs.emit(self.inbox, record, self.partition)
 
-    def ask_release(self, park_key: str, now_us: int) -> None:
-        """Append a release of one queue to the own inbox: what it waited for has come."""
-        waits_for = self.hospital.waiting.get(park_key)
-        self.hospital.waiting[park_key] = None
-        self.outputs.begin(now_us // 1000)
-        request = ReleaseParked(
-            task=self.name,
-            park_key=park_key,
-            action=ReleaseAction.RETRY,
-            requested_by="omnihub",
-            reason=f"{waits_for} is set",
-            requested_at_us=now_us,
-        )
-        self.outputs.emit(self.inbox, request, self.partition)
+    def ask_releases(self, is_resolved: Callable[[str], bool], now_us: int) -> None:
+        """Append a release to the own inbox for each queue whose head has what it waited for."""
+        for park_key, waits_for in self.hospital.waiting.items():
+            if waits_for is None or not is_resolved(waits_for):
+                continue
+            self.hospital.waiting[park_key] = None  # Asked once; a new failure sets it again.
+            self.outputs.begin(now_us // 1000)
+            request = ReleaseParked(
+                task=self.name,
+                park_key=park_key,
+                action=ReleaseAction.RETRY,
+                requested_by="omnihub",
+                reason=f"{waits_for} is set",
+                requested_at_us=now_us,
+            )
+            self.outputs.emit(self.inbox, request, self.partition)
 
-    def changelog_records(self) -> list[tuple[bytes, bytes | None]]:
-        """Return one changelog record per changed row, and the position row."""
-        encode = self._codec.encode
-        records: list[tuple[bytes, bytes | None]] = [
-            (changelog_key(key), None if row is None else encode(row))
-            for key, row in self.overlay.staged.items()
-        ]
+    def changes(self) -> list[Change]:
+        """Return one changelog record per changed row, and the position row.
+
+        Raises:
+            RowsUnfit: a row cannot be stored; drop the batch and run it again.
+        """
         position = TaskPosition(topic=self.inbox, next_offset=self.next_offset)
-        records.append((changelog_key((TaskPosition, POSITION_KEY)), encode(position)))
-        return records
+        try:
+            changed = [
+                (changelog_key(key), None if row is None else self._stored(row))
+                for key, row in self.overlay.staged.items()
+            ]
+        except (ContractError, ParkError) as error:
+            self.is_careful = True
+            raise RowsUnfit(f"{self.name}: {error}") from error
+        changed.append((changelog_key((TaskPosition, POSITION_KEY)), self._encode(position)))
+        return changed
 
     def keep(self) -> None:
         """The transaction committed."""
         self.overlay.keep_batch()
         self.outputs.staged.clear()
         self.kept_offset = self.next_offset
+        self.is_careful = False
+        if self._applied:
+            self._observer.processed(self.name, "applied", self._applied)
         for outcome, count in self._outcomes.items():
             self._observer.processed(self.name, outcome, count)
-        self._outcomes.clear()
+        self._forget_counts()
 
     def drop(self) -> None:
         """The transaction failed: back to the last committed rows and position."""
         self.overlay.drop_batch()
         self.outputs.staged.clear()
         self.next_offset = self.kept_offset
-        self._outcomes.clear()
+        self._forget_counts()
         self.timers.rebuild(self.store)
         self.hospital.rebuild(self.store)
 
-    def _handle(self, arrival: Arrival) -> None:
-        try:
-            record = self._codec.decode(arrival.value)
-        except Undecodable as error:
-            park_key = (arrival.key or b"").decode(errors="replace")
-            self._park(park_key, arrival, "undecodable", Diagnosis.of(error))
-            return
+    def _handle_beside_queues(self, record: Record, arrival: Arrival) -> None:
         if type(record) is ReleaseParked:
             self._release(record)
-        elif self.hospital.waiting and self._waits(record, arrival):
+            return
+        queue = self._queue_of(record, arrival)
+        if queue is not None:
+            self.hospital.park(queue, arrival, type(record).__name__, BEHIND)
+            self.overlay.keep_record()
             self._count("queued")
-        else:
-            self._attempt(record, arrival)
+        elif (failure := self._try(record, arrival.offset)) is not None:
+            self._park(record, arrival, failure)
 
-    def _waits(self, record: Record, arrival: Arrival) -> bool:
+    def _queue_of(self, record: Record, arrival: Arrival) -> str | None:
+        """Return the queue that `record` must join, if there is one."""
+        if arrival.inbox_key in self.hospital.waiting:
+            return arrival.inbox_key
+        park_key = self._park_key(record, arrival)
+        return park_key if park_key in self.hospital.waiting else None
+
+    def _park_key(self, record: Record, arrival: Arrival) -> str:
         if type(record) is TimerDue:
-            return False
-        park_key = self.handler.park_key(record)
-        if park_key not in self.hospital.waiting:
-            return False
-        self.hospital.park_behind(park_key, arrival, type(record).__name__)
-        self.overlay.keep_record()
-        return True
+            return arrival.inbox_key
+        try:
+            return self.handler.park_key(record)
+        except (RetryableError, InvariantBroken):
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug there must not stop the worker either
+            log.warning("no park key", task=self.name, error=type(error).__name__)
+            return arrival.inbox_key
 
-    def _attempt(self, record: Record, arrival: Arrival) -> None:
-        failure = self._try(record, arrival)
-        if failure is not None:
-            park_key = self.handler.park_key(record)
-            self._park(park_key, arrival, type(record).__name__, Diagnosis.of(failure))
-
-    def _try(self, record: Record, arrival: Arrival) -> Exception | None:
+    def _try(self, record: Record, offset: int) -> Exception | None:
         """Run the handler under a savepoint; return why the record must be parked, if it must."""
         try:
             if type(record) is not TimerDue or self.timers.is_true(record):
                 self.handler.handle(record, self.overlay, self.outputs)
+            if self.is_careful:
+                self._check_rows()
         except RejectedError as refused:
             self._drop_record()
-            self._reject(record, arrival, refused)
+            self._reject(record, offset, refused)
         except (RetryableError, InvariantBroken):
             raise
         except Exception as error:  # noqa: BLE001 - a bug in a handler must not stop its neighbours
@@ -190,16 +236,29 @@ class Task:
             return error
         else:
             self.overlay.keep_record()
-            self._count("applied")
+            self._applied += 1
         return None
+
+    def _check_rows(self) -> None:
+        for row in self.overlay.of_record():
+            if row is not None:
+                self._stored(row)
+
+    def _stored(self, row: Record) -> bytes:
+        value = self._encode(row)
+        check_size(row, value, self.changelog)
+        return value
 
     def _drop_record(self) -> None:
         self.overlay.drop_record()
         self.outputs.drop_record()
 
-    def _reject(self, record: Record, arrival: Arrival, refused: RejectedError) -> None:
+    def _reject(self, record: Record, offset: int, refused: RejectedError) -> None:
+        if type(record) is TimerDue:
+            self.timers.is_true(record)  # Refused for good: its row goes.
+            self.overlay.keep_record()
         rejected = Rejected(
-            meta=self._meta_of(record, arrival),
+            meta=self._meta_of(record, offset),
             reason_code=refused.reason_code,
             detail=refused.detail,
             subject_type=type(record).__name__,
@@ -208,22 +267,28 @@ class Task:
         self.outputs.emit(self.handler.rejects, rejected)
         self._count("rejected")
 
-    def _meta_of(self, record: Record, arrival: Arrival) -> EventMeta:
+    def _meta_of(self, record: Record, offset: int) -> EventMeta:
         cause = getattr(record, "meta", None)
         known = cause if isinstance(cause, EventMeta) else None
-        cause_id = known.event_id if known else f"{arrival.topic}/{self.partition}/{arrival.offset}"
+        cause_id = known.event_id if known else f"{self.inbox}/{self.partition}/{offset}"
         return EventMeta(
             tenant=known.tenant if known else TenantId(getattr(record, "tenant", "")),
             event_id=EventId(derive_id(cause_id, f"{self.name}:rejected")),
             cause_id=cause_id,
-            source=InstanceId(self.name),
+            source=self.name,
             entity=known.entity if known else "",
             occurred_at_us=known.occurred_at_us if known else self.outputs.accepted_at_us,
             accepted_at_us=self.outputs.accepted_at_us,
         )
 
-    def _park(self, park_key: str, arrival: Arrival, kind: str, diagnosis: Diagnosis) -> None:
-        self.hospital.park(park_key, arrival, kind, diagnosis)
+    def _park(self, record: Record, arrival: Arrival, failure: Exception) -> None:
+        park_key = self._park_key(record, arrival)
+        self.hospital.park(park_key, arrival, type(record).__name__, Diagnosis.of(failure))
+        self.overlay.keep_record()
+        self._count("parked")
+
+    def _park_unread(self, arrival: Arrival, failure: ParkError) -> None:
+        self.hospital.park(arrival.inbox_key, arrival, UNDECODABLE, Diagnosis.of(failure))
         self.overlay.keep_record()
         self._count("parked")
 
@@ -232,45 +297,75 @@ class Task:
         if request.task != self.name:
             return
         if request.action is ReleaseAction.SKIP:
-            self.hospital.discharge(request.park_key)
-            self.overlay.keep_record()
-        requested_ms = self.outputs.timestamp_ms
-        while self._replay_head(request.park_key):
-            self._count("released")
+            self._skip(request)
+        requested_ms, replayed = self.outputs.timestamp_ms, 0
+        while replayed < REPLAYS_PER_TURN and self._replay_head(request.park_key):
+            replayed += 1
         self.outputs.begin(requested_ms)
+        if replayed == REPLAYS_PER_TURN and request.park_key in self.hospital.waiting:
+            self.outputs.emit(self.inbox, _continued(request), self.partition)
+
+    def _skip(self, request: ReleaseParked) -> None:
+        log.info("skipped", task=self.name, by=request.requested_by, reason=request.reason)
+        self.hospital.discharge(request.park_key)
+        self.overlay.keep_record()
+        self._count("skipped")
 
     def _replay_head(self, park_key: str) -> bool:
+        """Try the first record behind a key again; tell whether it left the queue."""
         head = self.hospital.head(park_key)
         if head is None:
             return False
-        body = head[1]
-        arrival = Arrival(
-            body.topic, body.partition, body.offset, body.timestamp_ms, body.key, body.value
-        )
-        self.outputs.begin(body.timestamp_ms, is_retry=True)
-        kind = "undecodable"
+        arrival = Arrival.of(head)
+        self.outputs.begin(arrival.timestamp_ms, is_retry=True)
+        kind, failure = UNDECODABLE, None
         try:
-            record = self._codec.decode(body.value)
+            record = self._decode(arrival.value)
             kind = type(record).__name__
-            failure = self._try(record, arrival)
-        except Undecodable as error:
+            if type(record) not in self._accepts:
+                raise _misplaced(record, self.inbox)
+            if not self._moved(record, arrival, park_key):
+                failure = self._try(record, arrival.offset)
+        except ParkError as error:
             failure = error
-        self.outputs.begin(body.timestamp_ms)
-        if failure is not None:
+        self.outputs.begin(arrival.timestamp_ms)
+        if failure is None:
+            self.hospital.discharge(park_key)
+            self._count("released")
+        else:
             self.hospital.failed_again(park_key, kind, Diagnosis.of(failure))
-            self.overlay.keep_record()
-            return False
-        self.hospital.discharge(park_key)
         self.overlay.keep_record()
+        return failure is None
+
+    def _moved(self, record: Record, arrival: Arrival, park_key: str) -> bool:
+        """Put a record that waited behind an unreadable one behind its own park key's queue."""
+        own = self._park_key(record, arrival)
+        if own == park_key or own not in self.hospital.waiting:
+            return False
+        self.hospital.park(own, arrival, type(record).__name__, BEHIND)
         return True
 
     def _count(self, outcome: str) -> None:
         self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
 
+    def _forget_counts(self) -> None:
+        self._applied = 0
+        self._outcomes.clear()
 
-def staged_outputs(task: Task) -> list[Output]:
-    """Return what the task wants to produce, in order."""
-    return task.outputs.staged
+
+def _misplaced(record: Record, inbox: str) -> Misplaced:
+    return Misplaced(
+        f"A {type(record).__name__} lies on {inbox}, which does not take it",
+        cure="mend its sender, then skip this record",
+    )
 
 
-__all__ = ["POSITION_KEY", "RowKey", "Task", "staged_outputs"]
+def _continued(request: ReleaseParked) -> ReleaseParked:
+    return ReleaseParked(
+        task=request.task,
+        park_key=request.park_key,
+        action=ReleaseAction.RETRY,
+        requested_by=request.requested_by,
+        reason=request.reason,
+        requested_at_us=request.requested_at_us,
+    )

@@ -22,7 +22,8 @@ class Timers:
 
     def rebuild(self, store: Store) -> None:
         """Look at all timer rows once, when the task opens."""
-        waiting = [(row.due_at_us, key) for key, row in _armed(store) if not row.sent]
+        armed = store.of_kind(TimerRow)
+        waiting = [(row.due_at_us, key) for key, row in armed if not row.sent]
         heapq.heapify(waiting)
         self._heap = waiting
 
@@ -67,10 +68,6 @@ class Timers:
             return False
         self._overlay.delete(TimerRow, key)
         return True
-
-
-def _armed(store: Store) -> list[tuple[str, TimerRow]]:
-    return [(key, row) for key, row in store.of_kind(TimerRow) if isinstance(row, TimerRow)]
 
 
 def _sent(row: TimerRow) -> TimerRow:

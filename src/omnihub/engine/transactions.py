@@ -2,20 +2,22 @@
 
 Guarantees: outputs, changelogs and the engine's own next offset of every task in the commit become
 visible together or not at all. Every transaction carries offsets with the group's generation: one
-without is not fenced (a zombie committed one). After any failure the producer is thrown away, never
-reused (librdkafka lacks KIP-890 and retries EndTxn silently).
-Does not: decide what to do after a failure (see `worker`).
+without is not fenced (a zombie committed one). After any failure, a slow commit or a lost
+connection the producer is thrown away, never reused (librdkafka lacks KIP-890 and retries EndTxn
+silently). Does not: decide what to do after a failure (see `worker`).
 """
 
 import time
 from collections.abc import Callable, Sequence
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from omnihub.broker.clients import Cluster, transactional_producer
 from omnihub.engine.errors import SlotTaken, TransactionLost
-from omnihub.engine.task import Task
+from omnihub.engine.task import Change, Task
 
+log = structlog.get_logger(__name__)
 INIT_TIMEOUT_S = 30.0
 COMMIT_TIMEOUT_S = 10.0
 SLOW_COMMIT_S = 1.0
@@ -32,6 +34,11 @@ def no_stage(_: str) -> None:
     """Crash nowhere."""
 
 
+def offsets_of(tasks: Sequence[Task]) -> list[TopicPartition]:
+    """Return where each task reads on once its transaction is committed."""
+    return [TopicPartition(task.inbox, task.partition, task.next_offset) for task in tasks]
+
+
 class Transactions:
     """Commits batches of tasks; one transactional id for the life of a slot."""
 
@@ -40,17 +47,25 @@ class Transactions:
         self._stage = stage
         self._producer: Producer | None = None
         self._failure: KafkaError | None = None
+        self._is_suspect = False
 
-    def start(self) -> None:
+    def start(self) -> Producer:
         """Fence a predecessor with this id and finish or abort what it left open."""
-        self._failure = None
-        settings = {**self._settings, "on_delivery": self._delivered}
-        producer = Producer({**settings, "delivery.report.only.error": True})
+        self._failure, self._is_suspect = None, False
+        producer = Producer(
+            {
+                **self._settings,
+                "on_delivery": self._delivered,
+                "delivery.report.only.error": True,
+                "error_cb": self._troubled,
+            }
+        )
         try:
             producer.init_transactions(INIT_TIMEOUT_S)
         except KafkaException as error:
             raise _lost("init", error) from error
         self._producer = producer
+        return producer
 
     def commit(self, tasks: Sequence[Task], consumer: Consumer) -> float:
         """Commit everything staged in `tasks`; return how long it took, in seconds.
@@ -58,32 +73,34 @@ class Transactions:
         Raises:
             SlotTaken: another process holds the slot.
             TransactionLost: the outcome is abort or unknown; open the tasks anew.
+            RowsUnfit: nothing was begun; drop the batch and run it again.
         """
-        if self._producer is None:
-            self.start()
+        changes = [task.changes() for task in tasks]
+        producer = self._producer or self.start()
         started = time.monotonic()
         try:
-            self._send(tasks, consumer)
-        except (KafkaException, BufferError, TransactionLost) as error:
-            self._abandon()
+            self._send(producer, tasks, changes, consumer)
+        except (KafkaException, BufferError) as error:
+            self._abandon(producer)
             raise _lost("commit", error) from error
         took_s = time.monotonic() - started
-        if took_s > SLOW_COMMIT_S:
+        if took_s > SLOW_COMMIT_S or self._is_suspect:
             self._producer = None
         return took_s
 
-    def _send(self, tasks: Sequence[Task], consumer: Consumer) -> None:
-        producer = self._producer
-        assert producer is not None
+    def _send(
+        self,
+        producer: Producer,
+        tasks: Sequence[Task],
+        changes: Sequence[list[Change]],
+        consumer: Consumer,
+    ) -> None:
         producer.begin_transaction()
         self._stage("begun")
-        for task in tasks:
-            self._produce(producer, task)
+        for task, changed in zip(tasks, changes, strict=True):
+            _produce(producer, task, changed)
         self._stage("produced")
-        offsets = [TopicPartition(t.inbox, t.partition, t.next_offset) for t in tasks]
-        producer.send_offsets_to_transaction(
-            offsets, consumer.consumer_group_metadata(), COMMIT_TIMEOUT_S
-        )
+        self._send_offsets(producer, tasks, consumer)
         self._stage("offsets sent")
         producer.flush(COMMIT_TIMEOUT_S)
         if self._failure is not None:
@@ -91,36 +108,38 @@ class Transactions:
         producer.commit_transaction(COMMIT_TIMEOUT_S)
         self._stage("committed")
 
-    def _produce(self, producer: Producer, task: Task) -> None:
-        produce, changelog, partition = producer.produce, task.changelog, task.partition
-        for output in task.outputs.staged:
-            produce(
-                output.topic,
-                output.value,
-                output.key,
-                output.partition,
-                None,  # callback and on_delivery: errors alone are reported, to the producer's
-                None,
-                output.timestamp_ms,
-                output.headers,
-            )
-        for key, value in task.changelog_records():
-            produce(changelog, value, key, partition)
+    def _send_offsets(self, producer: Producer, tasks: Sequence[Task], consumer: Consumer) -> None:
+        producer.send_offsets_to_transaction(
+            offsets_of(tasks), consumer.consumer_group_metadata(), COMMIT_TIMEOUT_S
+        )
 
     def _delivered(self, error: KafkaError | None, _: object) -> None:
         if error is not None and self._failure is None:
             self._failure = error
 
-    def _abandon(self) -> None:
+    def _troubled(self, error: KafkaError) -> None:
+        """Note that a connection was lost: what became of an EndTxn on it is not certain."""
+        self._is_suspect = True
+        log.warning("producer", error=error.name(), detail=error.str())
+
+    def _abandon(self, producer: Producer) -> None:
         """Abort as far as the producer still can, and never use it again."""
-        producer, self._producer = self._producer, None
-        if producer is None:
-            return
+        self._producer = None
         try:
             producer.abort_transaction(COMMIT_TIMEOUT_S)
-        except KafkaException:
+        except KafkaException as error:
             # The next producer's init_transactions aborts what this one could not.
+            log.warning("abort", error=error.args[0].name())
             producer.purge()
+
+
+def _produce(producer: Producer, task: Task, changes: Sequence[Change]) -> None:
+    produce, changelog, partition = producer.produce, task.changelog, task.partition
+    for topic, at, key, value, timestamp_ms, headers in task.outputs.staged:
+        # No callbacks here: errors alone are reported, to the producer's own.
+        produce(topic, value, key, at, None, None, timestamp_ms, headers)
+    for row, value in changes:
+        produce(changelog, value, row, partition)
 
 
 def _lost(act: str, error: Exception) -> Exception:

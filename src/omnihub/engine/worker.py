@@ -3,8 +3,8 @@
 Guarantees: per turn, one transaction holds the outputs, changed rows and next offsets of every task
 it touched; after a crash the successor continues as if nothing had happened. A transaction begins
 after the batch was processed and ends before the next poll, so no rebalance falls inside one. Any
-failure rolls back to the last commit and tries again; a batch that failed twice is halved, down to
-one record. Two holders of one slot never fight: the one that is fenced stops.
+failure rolls back to the last commit and tries again, with growing pauses; a batch that failed
+twice is halved, down to one record. Two holders of one slot never fight: the fenced one stops.
 Does not: restart itself (the supervisor does), or speed up one task with several threads.
 """
 
@@ -20,10 +20,10 @@ from omnihub.broker.clients import Cluster, worker_consumer
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.topics import Topics
 from omnihub.engine.assignment import Assignment
-from omnihub.engine.errors import SlotTaken, TransactionLost
+from omnihub.engine.errors import RowsUnfit, SlotTaken, TransactionLost
 from omnihub.engine.observer import EngineObserver, Unobserved
 from omnihub.engine.store import MemoryStore, Store
-from omnihub.engine.task import Task
+from omnihub.engine.task import PARKED_LIMIT, Task
 from omnihub.engine.transactions import Stage, Transactions, no_stage
 from omnihub.model.errors import RetryableError
 from omnihub.rules.rule import Handler
@@ -32,7 +32,10 @@ log = structlog.get_logger(__name__)
 RELEASE_CHECK_S = 0.5
 LAG_REPORT_S = 1.0
 RETRY_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
+FENCED = (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED, KafkaError._FATAL)
 Resolver = Callable[[str], bool]
+MakeTransactions = Callable[[Cluster, str, Stage], Transactions]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,9 @@ class WorkerSettings:
     cluster: Cluster
     group: str
     slot: str
-    batch_records: int = 5_000
+    batch_records: int = 10_000
     idle_wait_s: float = 0.05
+    parked_limit: int = PARKED_LIMIT
 
 
 class Worker:
@@ -60,6 +64,7 @@ class Worker:
         observer: EngineObserver | None = None,
         make_store: Callable[[Codec], Store] = MemoryStore,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        make_transactions: MakeTransactions = Transactions,
         stage: Stage = no_stage,
     ) -> None:
         self._settings = settings
@@ -70,14 +75,15 @@ class Worker:
         self._observer = observer or Unobserved()
         self._make_store = make_store
         self._now_us = now_us
-        self._transactions = Transactions(
-            settings.cluster, f"{settings.group}.{settings.slot}", stage
-        )
+        transactional_id = f"{settings.group}.{settings.slot}"
+        self._transactions = make_transactions(settings.cluster, transactional_id, stage)
         self._assignment = Assignment(
             settings.cluster, settings.group, self._make_task, self._observer
         )
         self._batch_records = settings.batch_records
         self._release_at = self._lag_at = 0.0
+        self._failures = 0
+        self._stop = threading.Event()
 
     @property
     def partitions(self) -> list[tuple[str, int]]:
@@ -92,10 +98,10 @@ class Worker:
             TaskRefused: a task cannot be opened safely.
             InvariantBroken: a handler found a promise broken.
         """
+        self._stop = stop
         self._transactions.start()
-        consumer = Consumer(
-            worker_consumer(self._settings.cluster, self._settings.group, self._settings.slot)
-        )
+        settings = self._settings
+        consumer = Consumer(worker_consumer(settings.cluster, settings.group, settings.slot))
         assignment = self._assignment
         consumer.subscribe(
             list(self._handlers),
@@ -123,54 +129,45 @@ class Worker:
             self._recover(consumer, error)
 
     def _poll(self, consumer: Consumer) -> list[Message]:
+        """Wait for a first message, then take what is there; return those that are records."""
         first = consumer.poll(self._settings.idle_wait_s)
         if first is None:
             return []
         messages = [first]
         if self._batch_records > 1:
             messages += consumer.consume(self._batch_records - 1, 0)
-        return messages
+        return [message for message in messages if self._is_record(message)]
 
-    def _process(self, messages: Sequence[Message]) -> None:
-        tasks = self._assignment.tasks
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                self._judge(error)
-                continue
-            task = tasks.get((message.topic(), message.partition()))
-            if task is None or message.offset() < task.next_offset:
-                continue
-            task.process(message.offset(), message.timestamp()[1], message.key(), message.value())
-
-    def _judge(self, error: KafkaError) -> None:
-        if error.code() in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FATAL):
+    def _is_record(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() in FENCED or error.fatal():
             raise SlotTaken(
                 f"Another process holds slot {self._settings.slot} ({error.str()}). "
                 "Stop it, or give this one another slot."
             )
         log.warning("consumer", error=error.name(), detail=error.str())
+        return False
+
+    def _process(self, messages: Sequence[Message]) -> None:
+        tasks = self._assignment.tasks
+        for message in messages:
+            task = tasks.get((message.topic(), message.partition()))
+            offset = message.offset()
+            if task is not None and offset >= task.next_offset:
+                task.process(offset, message.timestamp()[1], message.key(), message.value())
 
     def _wake(self) -> None:
         """Let timers that are due and releases that became possible into the inboxes."""
         now_us = self._now_us()
-        for task in self._assignment.tasks.values():
-            due_at_us = task.timers.next_due_at_us()
-            if due_at_us is not None and due_at_us <= now_us:
-                task.fire_timers(now_us)
-        if time.monotonic() >= self._release_at:
+        is_release_due = time.monotonic() >= self._release_at
+        if is_release_due:
             self._release_at = time.monotonic() + RELEASE_CHECK_S
-            self._ask_releases(now_us)
-
-    def _ask_releases(self, now_us: int) -> None:
         for task in self._assignment.tasks.values():
-            curable = [
-                park_key
-                for park_key, waits_for in task.hospital.waiting.items()
-                if waits_for is not None and self._resolver(waits_for)
-            ]
-            for park_key in curable:
-                task.ask_release(park_key, now_us)
+            task.wake(now_us)
+            if is_release_due and task.hospital.waiting:
+                task.ask_releases(self._resolver, now_us)
 
     def _commit(self, consumer: Consumer) -> None:
         dirty = [task for task in self._assignment.tasks.values() if task.is_dirty]
@@ -182,21 +179,30 @@ class Worker:
         for task in dirty:
             task.keep()
         self._batch_records = min(self._settings.batch_records, self._batch_records * 2)
+        self._failures = 0
         self._observer.committed(took_s, records)
         self._report_lag(consumer)
 
     def _recover(self, consumer: Consumer, error: RetryableError) -> None:
-        """Roll back to the last commit; halve the next batch, and open the tasks anew."""
+        """Roll back to the last commit, and try again; from the second failure on, with less."""
         log.warning("rolled back", error=type(error).__name__, detail=str(error))
         self._observer.aborted(type(error).__name__)
-        self._batch_records = max(1, self._batch_records // 2)
-        time.sleep(error.retry_after_s or RETRY_PAUSE_S)
+        self._failures += 1
+        if self._failures > 1:
+            self._batch_records = max(1, self._batch_records // 2)
+        self._stop.wait(self._pause_s(error))
         if isinstance(error, TransactionLost):
             self._assignment.distrust()
             return
         for task in self._assignment.tasks.values():
             task.drop()
         self._assignment.deliver(consumer)
+
+    def _pause_s(self, error: RetryableError) -> float:
+        if isinstance(error, RowsUnfit):
+            return 0.0
+        growing = RETRY_PAUSE_S * min(2 ** (self._failures - 1), 64)
+        return min(error.retry_after_s or growing, LONGEST_PAUSE_S)
 
     def _report_lag(self, consumer: Consumer) -> None:
         if time.monotonic() < self._lag_at:
@@ -215,4 +221,12 @@ class Worker:
     def _make_task(self, inbox: str, partition: int) -> Task:
         store = self._make_store(self._codec)
         handler = self._handlers[inbox]
-        return Task(handler, partition, store, self._codec, self._topics, self._observer)
+        return Task(
+            handler,
+            partition,
+            store,
+            self._codec,
+            self._topics,
+            self._observer,
+            self._settings.parked_limit,
+        )

@@ -141,13 +141,39 @@ def test_a_bug_parks_its_record_and_what_comes_after_it_for_the_same_key():
     assert "secret" not in repr(shown)
 
 
-def test_garbage_is_parked_and_its_neighbours_go_on():
+def test_garbage_is_parked_and_holds_back_only_its_own_key():
     play = driver()
     play.append(INBOX, b"not avro at all", key="t:x")
     play.append(INBOX, moved("a", "x"))
+    play.append(INBOX, moved("b", "y"))
+    play.run()
+    assert names(play) == ["b"]
+    shown = sorted(parked(play), key=lambda r: r.queue_index)
+    assert [r.record_type for r in shown] == ["undecodable", "StockMoved"]
+    release(play, ReleaseAction.SKIP, "t:x")
+    assert names(play) == ["b", "a"]
+
+
+def test_a_record_of_a_foreign_type_is_parked_and_stops_nobody():
+    play = driver()
+    play.append(INBOX, play.codec.encode(ParkedQueue(first_index=0, next_index=1)), key="t:x")
+    play.append(INBOX, moved("a", "y"))
     play.run()
     assert names(play) == ["a"]
-    assert [r.record_type for r in parked(play)] == ["undecodable"]
+    assert [r.error_class for r in parked(play)] == ["Misplaced"]
+
+
+def test_what_waited_behind_garbage_returns_behind_its_own_queue():
+    play = driver()
+    play.append(INBOX, moved("a", "x", reason="bug"))  # waits under x
+    play.append(INBOX, b"garbage", key="t:x")  # waits under t:x
+    play.append(INBOX, moved("b", "x"))  # behind the garbage
+    play.run()
+    release(play, ReleaseAction.SKIP, "t:x")
+    assert names(play) == []
+    release(play, ReleaseAction.SKIP, "x")
+    assert names(play) == ["b"]
+    assert parked(play) == []
 
 
 def test_setting_what_a_record_waits_for_releases_its_queue_in_order():
@@ -166,9 +192,9 @@ def test_setting_what_a_record_waits_for_releases_its_queue_in_order():
     assert names(play)[-1] == "d"
 
 
-def release(play, action):
+def release(play, action, park_key="x"):
     request = ReleaseParked(
-        task="adder", park_key="x", action=action, requested_by="ops", reason="test",
+        task="adder", park_key=park_key, action=action, requested_by="ops", reason="test",
         requested_at_us=0,
     )  # fmt: skip
     where = next(key for key in play.rows("adder") if key.startswith(ParkedQueue.__name__))

@@ -1,0 +1,1 @@
+"""POSLog: tills that drop ARTS POSLog XML files into a spool folder."""

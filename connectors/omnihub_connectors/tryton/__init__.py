@@ -1,0 +1,1 @@
+"""Tryton ERP: products, counts and goods movements in; stock moves back."""

@@ -1,0 +1,147 @@
+"""Tryton ERP (8.x, JSON-RPC): products, counts and goods movements in; stock moves back.
+
+Guarantees: polling is a function of the offset and finds late commits; each movement is recorded
+once, whatever crashes in between; what the hub wrote does not come back as news.
+Does not: write products or counts, or know the time of day at which goods moved.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from omnihub.connect.errors import PartialWrite, Refused
+from omnihub.connect.sdk import (
+    Batch,
+    Command,
+    Connector,
+    Context,
+    Delivery,
+    Finding,
+    Observation,
+    Offset,
+    Stream,
+)
+from omnihub.model.errors import OmniHubError
+from omnihub.model.ids import CommandId, LocationId, Sku
+from omnihub.model.record import Record
+from omnihub.model.records import RecordMovement, Refetch
+from omnihub_connectors.tryton.catalogue import Catalogue
+from omnihub_connectors.tryton.config import TrytonConfig
+from omnihub_connectors.tryton.feeds import FIELDS, INACTIVE_TOO, MODEL_HEADER, FeedReader, feeds
+from omnihub_connectors.tryton.health import Checkup
+from omnihub_connectors.tryton.mapping import TrytonMapping
+from omnihub_connectors.tryton.movements import MovementSink
+from omnihub_connectors.tryton.rpc import TrytonRpc
+
+LINES_PER_WRITE = 200
+ROWS_PER_PAGE = 100
+"""A row is about a kilobyte: a page stays far below a Kafka message's limit."""
+
+
+class Tryton(Connector[TrytonConfig]):
+    """The I/O half."""
+
+    name: ClassVar[str] = "tryton"
+    config_type = TrytonConfig
+    mapping_type = TrytonMapping
+    accepts: ClassVar[tuple[type[Record], ...]] = (RecordMovement, Refetch)
+    write_limit: ClassVar[int] = LINES_PER_WRITE
+
+    def __init__(self, config: TrytonConfig, context: Context) -> None:
+        super().__init__(config, context)
+        self._rpc = TrytonRpc(context.http, config.account)
+        self._feeds = feeds(config.locations)
+        self._reader = FeedReader(self._rpc, config.late_commit_s, config.poll_interval_s)
+        self._catalogue = Catalogue(self._rpc, config.lost_found)
+        zone = ZoneInfo(config.timezone)
+        self._sink = MovementSink(self._rpc, self._catalogue, context.refs, zone)
+        self._write_from_s = 0.0
+
+    async def check(self) -> list[Finding]:
+        """Test server, account, clock, rights, locations and leftovers; changes nothing."""
+        return await Checkup(self._rpc, self.config).findings()
+
+    def streams(self) -> list[Stream]:
+        """Products, their templates, counted lines, moves."""
+        return [Stream(name, self.config.poll_interval_s) for name in self._feeds]
+
+    async def poll(self, stream: Stream, at: Offset | None, limit: int) -> Batch:
+        """Return one page as one delivery."""
+        return await self._reader.read(self._feeds[stream.name], at, min(limit, ROWS_PER_PAGE))
+
+    async def refetch(self, command: Refetch) -> list[Delivery]:
+        """Read one row again; a row that is gone gives nothing."""
+        if (fields := FIELDS.get(command.type)) is None:
+            raise Refused(f"no rows of '{command.type}' are read", cure="skip the command")
+        content = await self._rpc.fetch(
+            f"model.{command.type}.search_read",
+            [["id", "=", int(command.entity_id)]],
+            0,
+            1,
+            None,
+            fields,
+            repeatable=True,
+            **INACTIVE_TOO,
+        )
+        name = f"{command.type} {command.entity_id}"
+        return [Delivery(name, content, {MODEL_HEADER: command.type})]
+
+    async def write(self, commands: Sequence[Command]) -> dict[CommandId, str]:
+        """Record movements; see `MovementSink.write`."""
+        movements = [each for each in commands if isinstance(each, RecordMovement)]
+        done: dict[CommandId, str] = {}
+        failed: dict[CommandId, OmniHubError] = {
+            each.command_id: _stranger(each) for each in commands if each not in movements
+        }
+        try:
+            done = await self._record(movements) if movements else {}
+        except PartialWrite as error:
+            done, failed = error.done, failed | error.failed
+        if failed:
+            raise PartialWrite(done, failed)
+        return done
+
+    async def read_back(self) -> list[Observation]:
+        """Return what is on hand at each followed location today; what is missing is zero."""
+        today = await self._rpc.call("model.ir.date.today", repeatable=True)
+        places = await self._catalogue.locations(self.config.locations)
+        observed: list[Observation] = []
+        for code, place in sorted(places.items()):
+            location = LocationId(self.context.refs.resolve("location", code))
+            rows = await self._rpc.call(
+                "model.product.product.search_read",
+                [["quantity", "!=", 0]],
+                0,
+                None,
+                None,
+                ["code", "quantity"],
+                repeatable=True,
+                locations=[place],
+                stock_date_end=today,
+                with_childs=False,
+                **INACTIVE_TOO,
+            )
+            observed += [
+                Observation(
+                    sku=Sku(self.context.refs.resolve("sku", row["code"])),
+                    location=location,
+                    quantity_milli=round(row["quantity"] * 1000),
+                    code=f"{code}/{row['code']}",
+                )
+                for row in rows
+            ]
+        return observed
+
+    async def _record(self, movements: Sequence[RecordMovement]) -> dict[CommandId, str]:
+        clock = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._write_from_s - clock.time()))
+        self._write_from_s = clock.time() + self.config.write_interval_s
+        return await self._sink.write(movements)
+
+
+def _stranger(command: Command) -> Refused:
+    return Refused(
+        f"Tryton takes no {type(command).__name__} here",
+        cure="remove `levels` of this instance from omnihub.yaml, then skip",
+    )

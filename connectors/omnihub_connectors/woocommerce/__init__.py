@@ -1,0 +1,1 @@
+"""WooCommerce: products in, stock levels out."""

@@ -1,0 +1,184 @@
+"""Live level changes for any number of clients from one reading of the state topics.
+
+Guarantees: a client that comes back with the id of the last event it saw misses no level: it is
+told the newest value of each level that changed since, then goes on live; the values of one level
+come in order. Ids are opaque (they hold one offset a partition). Compacted like the topics: values
+that were overwritten while a client was away are not told.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from omnihub.broker.ports import Position, Reader
+from omnihub.model.records import ChannelAts, StockLevel
+from omnihub.views.fold import Positions
+from omnihub.views.queries import CHANNEL_TOPIC, STOCK_TOPIC, Views
+
+QUEUE_LIMIT = 5_000
+VIEW_POLL_S = 0.05
+_LETTERS = {"s": STOCK_TOPIC, "c": CHANNEL_TOPIC}
+_TOPICS = {topic: letter for letter, topic in _LETTERS.items()}
+_PART = re.compile(r"([sc])([0-9]{1,6})-([0-9]{1,18})")
+ID_PATTERN = r"^([sc][0-9]{1,6}-[0-9]{1,18}(\.[sc][0-9]{1,6}-[0-9]{1,18})*)?$"
+_MAX_ID = 64 * 1024
+Change = tuple[Position, StockLevel | ChannelAts]
+
+
+class BadEventId(ValueError):
+    """A Last-Event-ID that is not one of ours."""
+
+
+class Behind(Exception):
+    """The client does not keep up, or the views lag; it should come back with its last id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which changes a client wants; None = all."""
+
+    sku: str | None = None
+    location: str | None = None
+    channel: str | None = None
+
+    def takes(self, record: StockLevel | ChannelAts) -> bool:
+        """Tell whether the client wants this change."""
+        if self.sku is not None and record.sku != self.sku:
+            return False
+        if isinstance(record, StockLevel):
+            return self.channel is None and self.location in (None, record.location)
+        return self.location is None and self.channel in (None, record.channel)
+
+
+@dataclass(slots=True, eq=False)
+class _Client:
+    queue: asyncio.Queue[Change | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_LIMIT))
+    overrun: bool = False
+
+
+class ChangeFeed:
+    """Reads the state topics once and hands each change to every client."""
+
+    def __init__(self, reader: Reader, views: Views) -> None:
+        self._reader = reader
+        self._views = views
+        self._clients: set[_Client] = set()
+        self.positions: Positions = {}
+        self.is_caught_up = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow the topics for ever, from where the views are."""
+        known = self._views.positions()
+        self.positions = {at: offset for at, offset in known.items() if at[0] in _TOPICS}
+        start = dict(self.positions)
+        async for entries in self._reader.follow(tuple(_TOPICS), start=start):
+            for entry in entries:
+                self.positions[entry.at.topic, entry.at.partition] = entry.at.offset + 1
+                if isinstance(entry.record, StockLevel | ChannelAts):
+                    self._tell((entry.at, entry.record))
+            if not entries:
+                self.is_caught_up.set()
+
+    async def changes(
+        self, wanted: Wanted, seen: Positions | None, idle_s: float
+    ) -> AsyncIterator[tuple[Positions, Change | None]]:
+        """Yield changes with the positions after each; None when nothing came for `idle_s`.
+
+        Raises:
+            Behind: the client must reconnect.
+        """
+        with self._subscribed() as client:
+            begun = dict(self.positions)
+            told = begun if seen is None else dict(seen)
+            yield dict(told), None
+            if seen is not None:
+                async for change in self._missed(begun, told):
+                    if wanted.takes(change[1]):
+                        yield dict(told), change
+            while True:
+                live = await self._next(client, idle_s)
+                if live is None:
+                    yield dict(told), None
+                elif _advance(told, live[0]) and wanted.takes(live[1]):
+                    yield dict(told), live
+
+    async def _missed(self, begun: Positions, told: Positions) -> AsyncIterator[Change]:
+        """Yield what changed after `told`, once the views hold everything before `begun`."""
+        await self._views_reach(begun)
+        since = dict(told)
+        for change in await asyncio.to_thread(self._views.changes_since, since):
+            _advance(told, change[0])
+            yield change
+
+    async def _views_reach(self, wanted: Positions) -> None:
+        # Another process folds the views; nothing but looking tells how far it is.
+        try:
+            async with asyncio.timeout(5.0):
+                while not _covers(await asyncio.to_thread(self._views.positions), wanted):  # noqa: ASYNC110
+                    await asyncio.sleep(VIEW_POLL_S)
+        except TimeoutError:
+            raise Behind("the views lag behind the log") from None
+
+    async def _next(self, client: _Client, idle_s: float) -> Change | None:
+        if client.overrun and client.queue.empty():
+            raise Behind("the client reads too slowly")
+        try:
+            async with asyncio.timeout(idle_s):
+                return await client.queue.get()
+        except TimeoutError:
+            return None
+
+    @contextmanager
+    def _subscribed(self) -> Iterator[_Client]:
+        client = _Client()
+        self._clients.add(client)
+        try:
+            yield client
+        finally:
+            self._clients.discard(client)
+
+    def _tell(self, change: Change) -> None:
+        for client in self._clients:
+            if client.queue.full():
+                client.overrun = True
+            if not client.overrun:
+                client.queue.put_nowait(change)
+
+
+def encode_id(positions: Positions) -> str:
+    """Return positions as an event id."""
+    parts = sorted((_TOPICS[topic], partition, at) for (topic, partition), at in positions.items())
+    return ".".join(f"{letter}{partition}-{offset}" for letter, partition, offset in parts)
+
+
+def decode_id(text: str) -> Positions:
+    """Return the positions in an event id that a client sent back.
+
+    Raises:
+        BadEventId: it is not one of ours.
+    """
+    found: Positions = {}
+    if len(text) > _MAX_ID:
+        raise BadEventId("too long")
+    for part in text.split(".") if text else []:
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise BadEventId("not an id of this stream")
+        letter, partition, offset = match.groups()
+        found[_LETTERS[letter], int(partition)] = int(offset)
+    return found
+
+
+def _advance(told: Positions, at: Position) -> bool:
+    """Move `told` past `at`; False if the client has seen it."""
+    key = (at.topic, at.partition)
+    if at.offset < told.get(key, 0):
+        return False
+    told[key] = at.offset + 1
+    return True
+
+
+def _covers(have: Positions, wanted: Positions) -> bool:
+    return all(have.get(at, 0) >= offset for at, offset in wanted.items())

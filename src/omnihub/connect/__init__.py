@@ -1,0 +1,1 @@
+"""Connector SDK and runtime."""

@@ -1,0 +1,52 @@
+"""Split: cuts a raw delivery into source entities, so that each meets its own history.
+
+Guarantees: webhook, poll, file and refetch of one entity end in one partition, keyed by what the
+entity is called at its source. A delivery that cannot be read waits alone in the hospital.
+Does not: understand an entity (translate does), or remember anything.
+"""
+
+from omnihub.connect.understanding import (
+    REJECTED_TOPIC,
+    Understandings,
+    rejection,
+    understand,
+    understanding_of,
+)
+from omnihub.model.errors import InvariantBroken, RejectedError
+from omnihub.model.record import Record
+from omnihub.model.records import RawDelivery
+from omnihub.rules.rule import Out, Rows
+
+
+class Split:
+    """The handler of one connector type's raw topic."""
+
+    def __init__(self, connector: str, instances: Understandings) -> None:
+        self.name = f"split-{connector}"
+        self.inbox = f"omni.raw.{connector}.v1"
+        self.rejects = REJECTED_TOPIC
+        self._entities = f"omni.entity.{connector}.v1"
+        self._instances = instances
+
+    def park_key(self, record: Record) -> str:
+        """Deliveries do not wait for each other."""
+        delivery = _delivery(record)
+        return f"{delivery.tenant}:{delivery.instance}:{delivery.delivery_id}"
+
+    def handle(self, record: Record, rows: Rows, out: Out) -> None:
+        """Emit the entities of one delivery."""
+        delivery = _delivery(record)
+        mapping = understanding_of(self._instances, delivery.instance).mapping
+        try:
+            entities = understand(lambda: mapping.split(delivery))
+        except RejectedError as error:
+            out.emit(REJECTED_TOPIC, rejection(delivery, "delivery", delivery.name, error))
+            return
+        for entity in entities:
+            out.emit(self._entities, entity)
+
+
+def _delivery(record: Record) -> RawDelivery:
+    if not isinstance(record, RawDelivery):
+        raise InvariantBroken(f"split got {type(record).__name__}, which it never reads")
+    return record

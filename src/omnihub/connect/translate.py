@@ -1,0 +1,212 @@
+"""Translate: from source entities to canonical events, each fact once, each state in its order.
+
+Guarantees, whatever way and however often something is told (webhook, poll, file, again, late):
+- a fact is emitted once; the same natural id with other content is a `Rejected` event;
+- a state never goes back: lower versions are dropped, and what cannot be ordered (an equal or
+  absent version with other content, a deletion without version, life after deletion) is not
+  guessed but read again by a `Refetch` command, whose answer counts;
+- what is compared are canonical values, without ids and times that belong to the delivery;
+- counts of an instance that does not own stock are observations and never become events.
+Does not: forget; rows of facts and tombstones stay.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from omnihub.connect.content import clamped, event_ids, fact_hash, retold, state_hash
+from omnihub.connect.entities import entity_key
+from omnihub.connect.observer import Observer, Unobserved, Verdict
+from omnihub.connect.sdk import Fact, State
+from omnihub.connect.understanding import (
+    REJECTED_TOPIC,
+    Understanding,
+    Understandings,
+    rejection,
+    understand,
+    understanding_of,
+)
+from omnihub.model.errors import InvariantBroken, RejectedError
+from omnihub.model.ids import CommandId, derive_id
+from omnihub.model.record import Record
+from omnihub.model.records import (
+    DeliveryKind,
+    FactSeen,
+    Refetch,
+    SourceEntity,
+    StateSeen,
+    StockCounted,
+)
+from omnihub.rules.rule import Out, Rows
+
+OWNED: dict[type[Record], str] = {StockCounted: "stock"}
+"""Events that only an instance with this authority may tell."""
+
+
+class Translate:
+    """The handler of one connector type's entity topic."""
+
+    def __init__(
+        self,
+        connector: str,
+        instances: Understandings,
+        inbox_of: Callable[[type[Record]], str],
+        observer: Observer | None = None,
+    ) -> None:
+        self.name = f"translate-{connector}"
+        self.inbox = f"omni.entity.{connector}.v1"
+        self.rejects = REJECTED_TOPIC
+        self._instances = instances
+        self._inbox_of = inbox_of
+        self._observer = observer or Unobserved()
+
+    def park_key(self, record: Record) -> str:
+        """What a system says about one entity stays in order."""
+        return entity_key(_entity(record))
+
+    def handle(self, record: Record, rows: Rows, out: Out) -> None:
+        """Judge every fact and state of one source entity."""
+        entity = _entity(record)
+        known = understanding_of(self._instances, entity.instance)
+        try:
+            told = understand(lambda: known.mapping.translate(entity, known.refs))
+        except RejectedError as error:
+            self._reject(entity, error, out)
+            return
+        for each in told:
+            events = self._allowed(each, known)
+            if each.events and not events:
+                self._observer.judged(entity.instance, Verdict.OBSERVATION)
+            elif isinstance(each, Fact):
+                self._fact(entity, each.natural_id, events, known, rows, out)
+            else:
+                self._state(entity, each, events, known, rows, out)
+
+    def _allowed(self, told: Fact | State, known: Understanding) -> tuple[Record, ...]:
+        return tuple(
+            event
+            for event in told.events
+            if (needed := OWNED.get(type(event))) is None or needed in known.owns
+        )
+
+    def _fact(
+        self,
+        entity: SourceEntity,
+        natural_id: str,
+        events: tuple[Record, ...],
+        known: Understanding,
+        rows: Rows,
+        out: Out,
+    ) -> None:
+        key = f"{entity.tenant}:{entity.instance}:{entity.type}:{natural_id}"
+        content, revision = fact_hash(events), known.mapping.revision
+        seen = rows.get(FactSeen, key)
+        if seen is None:
+            told = FactSeen(
+                event_ids=event_ids(events),
+                hash=content,
+                seen_at_us=out.accepted_at_us,
+                revision=revision,
+            )
+            rows.put(key, told)
+            self._emit(entity, events, out)
+        elif seen.hash == content or seen.revision != revision:
+            # Another revision reads the same source otherwise: that is no contradiction of it.
+            self._observer.judged(entity.instance, Verdict.DUPLICATE)
+        else:
+            detail = f"{entity.type} {natural_id} was told before with other content"
+            self._reject(entity, RejectedError("conflicting_fact", detail, natural_id), out)
+
+    def _state(
+        self,
+        entity: SourceEntity,
+        state: State,
+        events: tuple[Record, ...],
+        known: Understanding,
+        rows: Rows,
+        out: Out,
+    ) -> None:
+        key = f"{entity_key(entity)}:{state.resource}"
+        seen = rows.get(StateSeen, key)
+        row = StateSeen(
+            version=_newest(state.version, seen.version if seen else None),
+            hash=state_hash(events),
+            deleted=state.deleted,
+            seen_at_us=out.accepted_at_us,
+            revision=known.mapping.revision,
+        )
+        verdict = _judge(state.version, row, seen, entity.kind is DeliveryKind.REFETCH)
+        if verdict in (Verdict.EMITTED, Verdict.DUPLICATE) and not _is_same(row, seen):
+            rows.put(key, row)
+        if verdict is Verdict.EMITTED:
+            self._emit(entity, retold(events, entity, state.version), out)
+            return
+        if verdict is Verdict.REFETCH:
+            out.emit(f"omni.command.{entity.instance}.v1", _refetch(entity, key))
+        self._observer.judged(entity.instance, verdict)
+
+    def _emit(self, entity: SourceEntity, events: tuple[Record, ...], out: Out) -> None:
+        for event in clamped(events):
+            out.emit(self._inbox_of(type(event)), event)
+        self._observer.judged(entity.instance, Verdict.EMITTED)
+
+    def _reject(self, entity: SourceEntity, error: RejectedError, out: Out) -> None:
+        out.emit(REJECTED_TOPIC, rejection(entity, entity.type, entity.entity_id, error))
+        self._observer.judged(entity.instance, Verdict.REJECTED)
+
+
+def _judge(
+    version: int | None, told: StateSeen, seen: StateSeen | None, is_refetch: bool
+) -> Verdict:
+    """Decide by version first, content second; a refetch answers what cannot be decided."""
+    if seen is None:
+        return Verdict.EMITTED
+    order = _compare(version, seen.version)
+    if order is not None and order < 0:
+        return Verdict.STALE
+    if told.deleted == seen.deleted and (told.deleted or told.hash == seen.hash):
+        return Verdict.DUPLICATE
+    if is_refetch:
+        return Verdict.EMITTED
+    if seen.deleted:
+        # An old page may still be on its way: only the system itself says that it lives again.
+        return Verdict.STALE if order == 0 else Verdict.REFETCH
+    if order is not None and (order > 0 or seen.revision != told.revision):
+        return Verdict.EMITTED
+    return Verdict.REFETCH
+
+
+def _is_same(told: StateSeen, seen: StateSeen | None) -> bool:
+    return seen is not None and msgspec.structs.replace(told, seen_at_us=seen.seen_at_us) == seen
+
+
+def _compare(version: int | None, seen: int | None) -> int | None:
+    """Return -1, 0 or 1; None when one of them has no version."""
+    if version is None or seen is None:
+        return None
+    return (version > seen) - (version < seen)
+
+
+def _newest(version: int | None, seen: int | None) -> int | None:
+    known = [each for each in (version, seen) if each is not None]
+    return max(known) if known else None
+
+
+def _refetch(entity: SourceEntity, state_key: str) -> Refetch:
+    return Refetch(
+        command_id=CommandId(derive_id(f"{state_key}:{entity.delivery_id}", "refetch")),
+        tenant=entity.tenant,
+        instance=entity.instance,
+        target=f"{entity.type}:{entity.entity_id}",
+        cause_id=entity.delivery_id,
+        accepted_at_us=entity.accepted_at_us,
+        type=entity.type,
+        entity_id=entity.entity_id,
+        reason="what was told cannot be ordered against what is known",
+    )
+
+
+def _entity(record: Record) -> SourceEntity:
+    if not isinstance(record, SourceEntity):
+        raise InvariantBroken(f"translate got {type(record).__name__}, which it never reads")
+    return record

@@ -1,0 +1,92 @@
+"""Calls a mapping and names its failures; shared by split and translate.
+
+Guarantees: a payload that does not fit the connector's model parks with the path and the reason,
+never with the payload; a sender's fault becomes one `Rejected` event and nothing waits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from omnihub.connect.errors import BadDelivery
+from omnihub.connect.sdk import Mapping, Refs
+from omnihub.model.errors import ParkError, RejectedError
+from omnihub.model.ids import EventId, InstanceId, TenantId, derive_id
+from omnihub.model.records import EventMeta, RawDelivery, Rejected, SourceEntity
+
+REJECTED_TOPIC = "omni.rejected.v1"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """What split and translate know of one instance: its mapping, its codes, its authority."""
+
+    mapping: Mapping[Any]
+    refs: Refs
+    owns: frozenset[str] = field(default_factory=frozenset)
+
+
+Understandings = dict[InstanceId, Understanding]
+
+
+def understanding_of(instances: Understandings, instance: InstanceId) -> Understanding:
+    """Return what is known of `instance`.
+
+    Raises:
+        ParkError: no such instance is configured (any more).
+    """
+    if (found := instances.get(instance)) is not None:
+        return found
+    known = ", ".join(sorted(instances)) or "none"
+    raise ParkError(
+        f"connector instance '{instance}' is not configured here (known: {known})",
+        cure=f"add connectors.{instance} to omnihub.yaml and restart, or skip the record",
+    )
+
+
+def understand(call: Callable[[], T]) -> T:
+    """Return `call()`; a payload that breaks the connector's model raises `BadDelivery`."""
+    try:
+        return call()
+    except ValidationError as error:
+        # include_input would copy the payload, and so personal data, into the hospital.
+        faults = error.errors(include_input=False, include_url=False)[:3]
+        told = "; ".join(f"{'.'.join(map(str, at['loc']))}: {at['msg']}" for at in faults)
+        raise BadDelivery(
+            f"the payload does not fit {error.title}: {told}",
+            cure="mend it at the sender and send it again, or upgrade the connector, then retry",
+        ) from None
+
+
+def rejection(
+    source: RawDelivery | SourceEntity, subject_type: str, subject: str, error: RejectedError
+) -> Rejected:
+    """Return the public event that says why something of `source` was refused."""
+    about = error.subject or subject
+    return Rejected(
+        meta=_meta(source, f"rejected:{error.reason_code}:{about}"),
+        reason_code=error.reason_code,
+        detail=error.detail,
+        subject_type=subject_type,
+        subject=about,
+    )
+
+
+def _meta(source: RawDelivery | SourceEntity, role: str) -> EventMeta:
+    tenant: TenantId = source.tenant
+    if isinstance(source, SourceEntity):
+        entity = f"{source.type}:{source.entity_id}"
+    else:
+        entity = f"delivery:{source.name}"
+    return EventMeta(
+        tenant=tenant,
+        event_id=EventId(derive_id(f"{tenant}:{source.instance}:{source.delivery_id}", role)),
+        cause_id=source.delivery_id,
+        source=source.instance,
+        entity=entity,
+        occurred_at_us=source.accepted_at_us,
+        accepted_at_us=source.accepted_at_us,
+    )

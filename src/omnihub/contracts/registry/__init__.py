@@ -1,0 +1,1 @@
+"""The embedded schema registry: Confluent's REST API over a compacted topic."""

@@ -1,0 +1,1 @@
+"""Operations: metrics, logs, health, API keys, and the supervisor of processes."""

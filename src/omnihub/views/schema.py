@@ -1,0 +1,127 @@
+"""The tables of the views. They hold nothing that the topics do not: delete them, they come back.
+
+Guarantees: each folded table has the record's log key as its primary key and says where in the
+log the row comes from; every other column is a field of the record under the same name.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+METADATA = MetaData()
+
+
+def _folded(
+    name: str, *columns: Column[str] | Column[int], indexes: tuple[Index, ...] = ()
+) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("log_key", String, primary_key=True),
+        *columns,
+        Column("log_partition", Integer, nullable=False),
+        Column("log_offset", BigInteger, nullable=False),
+        *indexes,
+    )
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, String)
+
+
+def _number(name: str) -> Column[int]:
+    return Column(name, BigInteger)
+
+
+STOCK_LEVEL = _folded(
+    "stock_level",
+    *map(_text, ("tenant", "sku", "location", "cause_id")),
+    *map(_number, ("on_hand_milli", "held_milli", "committed_milli", "unavailable_milli")),
+    *map(_number, ("safety_milli", "incoming_milli", "ats_milli", "seq")),
+    *map(_number, ("occurred_at_us", "accepted_at_us")),
+    indexes=(
+        Index("stock_level_by_sku", "tenant", "sku", "location"),
+        Index("stock_level_by_location", "tenant", "location", "sku"),
+        Index("stock_level_by_log", "log_partition", "log_offset"),
+    ),
+)
+CHANNEL_ATS = _folded(
+    "channel_ats",
+    *map(_text, ("tenant", "sku", "channel", "cause_id")),
+    *map(_number, ("pool_milli", "ats_milli", "seq", "accepted_at_us")),
+    indexes=(
+        Index("channel_ats_by_sku", "tenant", "sku", "channel"),
+        Index("channel_ats_by_channel", "tenant", "channel", "sku"),
+        Index("channel_ats_by_log", "log_partition", "log_offset"),
+    ),
+)
+PRODUCT = _folded(
+    "product",
+    *map(_text, ("tenant", "sku", "title", "gtin", "unit", "category", "brand", "status")),
+    *map(_text, ("source", "cause_id")),
+    *map(_number, ("accepted_at_us", "seq")),
+    indexes=(Index("product_by_sku", "tenant", "sku"),),
+)
+PARKED = _folded(
+    "parked",
+    *map(_text, ("task", "park_key", "topic", "record_type", "error_class", "error", "cure")),
+    *map(_number, ("queue_index", "partition", "offset", "attempts")),
+    *map(_number, ("parked_at_us", "accepted_at_us")),
+    indexes=(Index("parked_by_age", "parked_at_us"),),
+)
+REJECTED = _folded(
+    "rejected",
+    *map(_text, ("tenant", "event_id", "cause_id", "source", "entity")),
+    *map(_text, ("reason_code", "detail", "subject_type", "subject")),
+    *map(_number, ("occurred_at_us", "accepted_at_us")),
+    indexes=(Index("rejected_by_age", "tenant", "accepted_at_us"),),
+)
+EFFECT = _folded(
+    "effect",
+    *map(_text, ("command_id", "tenant", "instance", "target", "outcome", "error_class")),
+    *map(_text, ("message", "cure", "external_ref")),
+    *map(_number, ("accepted_at_us", "finished_at_us")),
+    indexes=(Index("effect_by_target", "tenant", "target", "instance"),),
+)
+CROSS_REFERENCE = _folded(
+    "cross_reference",
+    *map(_text, ("tenant", "instance", "kind", "code", "canonical", "set_by")),
+    _number("set_at_us"),
+    indexes=(Index("cross_reference_by_code", "tenant", "instance", "kind", "code"),),
+)
+FOLD_POSITION = Table(
+    "fold_position",
+    METADATA,
+    Column("topic", String, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+)
+FOLDED_LOG = Table("folded_log", METADATA, Column("log_id", String, primary_key=True))
+
+
+def open_views(url: str) -> Engine:
+    """Connect to the views of `url`, making the tables that are missing."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+    METADATA.create_all(engine)
+    return engine
+
+
+def _tune_sqlite(connection: DBAPIConnection, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # The log holds everything: a lost tail of the view is folded again.
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA busy_timeout = 5000")
+    cursor.close()

@@ -1,0 +1,83 @@
+"""The process of one connector instance, and its check without side effects."""
+
+import asyncio
+
+import httpx
+
+from omnihub.broker.memory import MemoryLog
+from omnihub.broker.reader import KafkaGroupReader
+from omnihub.connect.config import Instance, maps_of
+from omnihub.connect.refs import CrossReferences
+from omnihub.connect.runtime import (
+    ConnectorRuntime,
+    Ports,
+    commands_group,
+    commands_topic,
+    http_client,
+)
+from omnihub.connect.sdk import Context, Finding
+from omnihub.contracts.topics import Topics
+from omnihub.model.errors import ConfigurationError
+from omnihub.model.ids import InstanceId
+from omnihub.ops.observers import ConnectMetrics
+from omnihub.wiring.installation import Installation
+from omnihub.wiring.log import appender_of, codec_of, reader_of
+from omnihub.wiring.process import Process, begin, until_signalled
+
+
+def instance_of(install: Installation, name: str) -> Instance:
+    """Return the instance called `name`.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    found = install.instances.get(InstanceId(name))
+    if found is None:
+        known = ", ".join(sorted(install.instances)) or "none"
+        raise ConfigurationError(
+            f"connectors.{name} is not configured (configured: {known}). "
+            f"Add it to {install.loaded.path}."
+        )
+    return found
+
+
+def run_connector(install: Installation, name: str, ops_port: int) -> None:
+    """Run one instance until stopped."""
+    instance = instance_of(install, name)
+    process = begin(f"connector-{name}", install.settings, install.environ, ops_port)
+    process.health.expect("log")
+    asyncio.run(_run(process, install, instance))
+
+
+async def _run(process: Process, install: Installation, instance: Instance) -> None:
+    codec = codec_of(install)
+    cluster = install.cluster()
+    commands = await KafkaGroupReader.join(
+        cluster, [commands_topic(instance)], codec, commands_group(instance), instance.id
+    )
+    try:
+        async with appender_of(install, codec) as appender, until_signalled() as stop:
+            ports = Ports(
+                reader=reader_of(install, codec),
+                appender=appender,
+                commands=commands,
+                network=httpx.AsyncHTTPTransport(),
+                observer=ConnectMetrics(process.metrics),
+            )
+            runtime = ConnectorRuntime(instance, ports, CrossReferences(maps_of(install.instances)))
+            process.health.works("log")
+            await runtime.run(stop)
+    finally:
+        await commands.close()
+
+
+async def check_connector(instance: Instance) -> list[Finding]:
+    """Ask one instance how it is; needs no broker and changes nothing."""
+    refs = CrossReferences({instance.id: instance.settings.map})
+    nothing = MemoryLog(Topics.load())
+    commands = nothing.group_reader("check", [])
+    ports = Ports(nothing, nothing, commands, httpx.AsyncHTTPTransport())
+    async with http_client(instance, ports) as http:
+        context = Context(instance.tenant, instance.id, refs.of(instance.id), http)
+        connector = instance.connector(instance.config, context)
+        return await connector.check()

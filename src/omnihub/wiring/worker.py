@@ -1,0 +1,108 @@
+"""One worker process: every handler of the installation over the partitions of its slot.
+
+Guarantees: no record is translated before the cross-references were read to their end; they are
+followed in a thread of their own, so the loop never waits for them.
+"""
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+
+from omnihub.broker.reader import KafkaReader
+from omnihub.connect.config import maps_of, understandings
+from omnihub.connect.observer import Observer
+from omnihub.connect.refs import CrossReferences
+from omnihub.connect.split import Split
+from omnihub.connect.translate import Translate
+from omnihub.contracts.codec import Codec
+from omnihub.engine.worker import Worker, WorkerSettings
+from omnihub.ops.health import Health
+from omnihub.ops.metrics import Metrics
+from omnihub.ops.observers import ConnectMetrics, EngineMetrics
+from omnihub.rules.outbound import OutboundRule
+from omnihub.rules.product import ProductRule
+from omnihub.rules.results import ResultsRule
+from omnihub.rules.rule import Handler
+from omnihub.rules.stock import StockRule
+from omnihub.wiring.installation import WORKER_GROUP, Installation
+from omnihub.wiring.log import ids_of
+from omnihub.wiring.process import begin, persist
+
+_LOOK_S = 0.02
+
+
+def run_worker(install: Installation, slot: int, ops_port: int) -> None:
+    """Work until SIGTERM or SIGINT.
+
+    Raises:
+        SlotTaken, TaskRefused, InvariantBroken: see `Worker.run`.
+    """
+    process = begin(f"worker-{slot}", install.settings, install.environ, ops_port)
+    process.health.expect("partitions")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    ids = ids_of(install)
+    refs = CrossReferences(maps_of(install.instances))
+    # A codec each: they are not shared between threads.
+    reader = KafkaReader(install.cluster(), install.topics, Codec(ids))
+    _follow(refs, reader, process.health, stop)
+    worker = Worker(
+        WorkerSettings(install.cluster(), WORKER_GROUP, slot_name(slot)),
+        handlers(install, refs, ConnectMetrics(process.metrics)),
+        Codec(ids),
+        install.topics,
+        resolver=refs.resolves,
+        observer=_ReadyWhenAssigned(process.metrics, process.health),
+    )
+    if not stop.is_set():
+        worker.run(stop)
+
+
+def slot_name(slot: int) -> str:
+    """Return what this slot is called in the group: the same after a restart, never elsewhere."""
+    return f"{socket.gethostname()}-{slot}"
+
+
+def handlers(install: Installation, refs: CrossReferences, observer: Observer) -> Sequence[Handler]:
+    """Return every handler that workers run."""
+    connected: list[Handler] = []
+    for connector in install.connector_types():
+        known = understandings(install.instances, connector, refs)
+        connected.append(Split(connector, known))
+        connected.append(Translate(connector, known, install.topics.inbox_of, observer))
+    rules = (ProductRule(), StockRule(install.stock_policy()), ResultsRule(), OutboundRule())
+    return [*connected, *rules]
+
+
+def _follow(
+    refs: CrossReferences, reader: KafkaReader, health: Health, stop: threading.Event
+) -> None:
+    """Follow the cross-references in a thread; return when they are read to their end."""
+    threading.Thread(
+        target=lambda: asyncio.run(_follow_forever(refs, reader, health)),
+        name="cross-references",
+        daemon=True,
+    ).start()
+    while not refs.is_caught_up and not stop.wait(_LOOK_S):
+        pass
+
+
+async def _follow_forever(refs: CrossReferences, reader: KafkaReader, health: Health) -> None:
+    never = asyncio.Event()
+    await persist("cross-references", health, lambda: refs.follow(reader), never)
+
+
+class _ReadyWhenAssigned(EngineMetrics):
+    """Engine metrics, and readiness: a worker that owns its partitions can work."""
+
+    def __init__(self, metrics: Metrics, health: Health) -> None:
+        super().__init__(metrics, WORKER_GROUP)
+        self._health = health
+
+    def assigned(self, partitions: int) -> None:
+        """So many input partitions are owned now."""
+        super().assigned(partitions)
+        self._health.works("partitions")

@@ -1,0 +1,149 @@
+"""Live events: what a client is told, and that coming back loses nothing."""
+
+import asyncio
+import json
+
+import pytest
+
+from omnihub.api import feed
+from omnihub.api.feed import BadEventId, Behind, Wanted, decode_id, encode_id
+from omnihub.api.sse import _stream
+from omnihub.model.ids import LocationId, Sku, TenantId
+from omnihub.model.records import StockLevel
+
+TOPIC = "omni.stock.state.v1"
+EVERYTHING = Wanted()
+
+
+def level(sku: str, on_hand: int, seq: int, location: str = "S1") -> StockLevel:
+    return StockLevel(
+        tenant=TenantId("main"),
+        sku=Sku(sku),
+        location=LocationId(location),
+        on_hand_milli=on_hand * 1000,
+        ats_milli=on_hand * 1000,
+        seq=seq,
+        cause_id=f"c{seq}",
+        occurred_at_us=0,
+        accepted_at_us=0,
+    )
+
+
+class Listener:
+    """A client that parses the stream as the WHATWG algorithm says."""
+
+    def __init__(self, hub, wanted: Wanted = EVERYTHING, last_id: str | None = None) -> None:
+        seen = None if last_id is None else decode_id(last_id)
+        self._stream = _stream(hub.parts, wanted, seen)
+        self.last_id = last_id
+
+    async def __aenter__(self) -> "Listener":
+        await self.block()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stream.aclose()
+
+    async def block(self) -> dict[str, str]:
+        async with asyncio.timeout(5):
+            text = (await anext(self._stream)).decode()
+        assert text.endswith("\n\n")
+        lines = [line.partition(": ") for line in text.splitlines() if line]
+        fields = {name: value for name, _, value in lines}
+        self.last_id = fields.get("id", self.last_id)
+        return fields
+
+    async def change(self) -> tuple[str, str, int]:
+        fields = await self.block()
+        data = json.loads(fields["data"])
+        return fields["event"], data["sku"], data["ats_milli"] // 1000
+
+
+async def test_a_client_is_told_changes_from_now_on(hub) -> None:
+    async with Listener(hub) as client:
+        await hub.log.append(TOPIC, level("4711", 9, 2))
+        assert await client.change() == ("stock.level.changed", "4711", 9)
+
+
+async def test_a_client_is_told_only_what_it_wants(hub) -> None:
+    async with Listener(hub, Wanted(sku="4712", location="S2")) as client:
+        await hub.log.append(TOPIC, level("4711", 1, 2, "S2"))
+        await hub.log.append(TOPIC, level("4712", 2, 2, "S1"))
+        await hub.log.append(TOPIC, level("4712", 3, 2, "S2"))
+        assert await client.change() == ("stock.level.changed", "4712", 3)
+
+
+async def test_a_client_that_comes_back_misses_no_level(hub) -> None:
+    async with Listener(hub) as client:
+        last_id = client.last_id
+    await hub.log.append(TOPIC, level("4711", 9, 2))
+    await hub.log.append(TOPIC, level("4711", 8, 3))
+    await hub.log.append(TOPIC, level("4713", 5, 2))
+    await hub.folded()
+    async with Listener(hub, last_id=last_id) as client:
+        missed = {await client.change(), await client.change()}
+        assert missed == {
+            ("stock.level.changed", "4711", 8),
+            ("stock.level.changed", "4713", 5),
+        }
+        await hub.log.append(TOPIC, level("4712", 4, 2))
+        assert await client.change() == ("stock.level.changed", "4712", 4)
+
+
+async def test_coming_back_waits_for_a_view_that_lags(hub) -> None:
+    async with Listener(hub) as client:
+        last_id = client.last_id
+    await hub.log.append(TOPIC, level("4711", 9, 2))
+    await asyncio.sleep(0)
+    back = Listener(hub, last_id=last_id)
+    async with back:
+        pending = asyncio.create_task(back.change())
+        await asyncio.sleep(0.1)
+        assert not pending.done()
+        await hub.folded()
+        assert await pending == ("stock.level.changed", "4711", 9)
+
+
+async def test_nothing_is_told_twice_when_replay_and_live_overlap(hub) -> None:
+    async with Listener(hub) as client:
+        last_id = client.last_id
+    back = Listener(hub, last_id=last_id)
+    async with back:
+        await hub.log.append(TOPIC, level("4711", 9, 2))
+        await asyncio.sleep(0)
+        await hub.folded()
+        assert await back.change() == ("stock.level.changed", "4711", 9)
+        await hub.log.append(TOPIC, level("4711", 8, 3))
+        assert await back.change() == ("stock.level.changed", "4711", 8)
+
+
+async def test_a_quiet_stream_is_kept_alive_without_moving_the_id(hub, monkeypatch) -> None:
+    monkeypatch.setattr("omnihub.api.sse.KEEP_ALIVE_S", 0.01)
+    async with Listener(hub) as client:
+        assert await client.block() == {"": "still here"}
+
+
+async def test_a_client_that_reads_too_slowly_is_cut_off(hub, monkeypatch) -> None:
+    changes = hub.feed.changes(Wanted(), None, 1.0)
+    await anext(changes)
+    for seq in range(feed.QUEUE_LIMIT + 1):
+        hub.feed._tell((feed.Position(TOPIC, 0, 10_000 + seq), level("4711", 1, seq)))
+    for _ in range(feed.QUEUE_LIMIT):
+        await anext(changes)
+    with pytest.raises(Behind, match="too slowly"):
+        await anext(changes)
+
+
+async def test_the_endpoint_streams_events(hub) -> None:
+    async with hub.client() as client:
+        bad = await client.get("/v1/stock/events", headers={"Last-Event-ID": "no id of ours"})
+        assert bad.status_code == 422
+
+
+def test_an_event_id_holds_positions() -> None:
+    positions = {(TOPIC, 3): 17, ("omni.stock.channel.state.v1", 0): 2}
+    assert decode_id(encode_id(positions)) == positions
+    assert decode_id("") == {}
+    for wrong in ("x", "s0-1,s1-2", "s0--1", "s0-1.", "s" * 70_000):
+        with pytest.raises(BadEventId):
+            decode_id(wrong)
