@@ -223,14 +223,19 @@ async def test_a_node_client_reads_events_and_states(hub: Hub) -> None:
     sent = await fill(hub)
     install_npm()
     for topic, records in sent.items():
-        where = [hub.cluster.bootstrap, hub.registry_url, topic, str(len(records))]
-        ran = subprocess.run(
-            ["node", "read.mjs", *where], cwd=BUILD, capture_output=True, text=True, timeout=60
-        )
-        assert ran.returncode == 0, ran.stderr
-        lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
+        lines = read_by_node(hub, topic, len(records))
         assert {line["key"]: line["record"] for line in lines} == by_key(hub, topic, records)
         assert {line["headers"]["ce_type"] for line in lines} == {records[0].AVRO_NAME}
+
+
+def read_by_node(hub: Hub, topic: str, count: int) -> list[dict[str, Any]]:
+    """What tests/lab/npm/read.mjs prints."""
+    where = [hub.cluster.bootstrap, hub.registry_url, topic, str(count)]
+    ran = subprocess.run(
+        ["node", "read.mjs", *where], cwd=BUILD, capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
 
 
 def install_npm() -> None:

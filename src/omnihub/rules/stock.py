@@ -22,6 +22,7 @@ from omnihub.model.records import (
     StockMoved,
     StockShortage,
 )
+from omnihub.model.time import clamp_occurred
 from omnihub.rules.channels import spread_to_channels
 from omnihub.rules.ledger import (
     EMPTY_BASE,
@@ -80,13 +81,15 @@ class StockRule(Rule):
         if event.quantity_milli < 0:
             raise RejectedError("negative_quantity", "a count cannot be below zero", event.sku)
         place = Place(event.meta.tenant, event.sku, event.location)
-        if not is_newer_count(place, event.as_of_us, event.count_id, rows):
+        # A clock far ahead would hide every sale until its time has come.
+        as_of_us = clamp_occurred(event.as_of_us, event.meta.accepted_at_us)
+        if not is_newer_count(place, as_of_us, event.count_id, rows):
             base = rows.get(StockBase, place.key) or EMPTY_BASE
             if base.count_id == event.count_id:
                 return
             raise RejectedError("stale_count", "a newer count is known", event.sku)
         out.emit(self.events, event)
-        on_hand_milli = set_count(place, event.quantity_milli, event.as_of_us, event.count_id, rows)
+        on_hand_milli = set_count(place, event.quantity_milli, as_of_us, event.count_id, rows)
         self._set_level(place, event.meta, rows, out, on_hand_milli=on_hand_milli)
 
     @on(SafetyStockSet)

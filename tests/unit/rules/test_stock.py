@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from omnihub.model.records import (
     StockMoved,
     StockShortage,
 )
-from omnihub.model.time import DAY_US
+from omnihub.model.time import DAY_US, MINUTE_US
 from omnihub.rules.policy import Channel, LevelRoute, MovementRoute, StockPolicy
 from omnihub.rules.rehearsal import Rehearsal
 from omnihub.rules.stock import StockRule
@@ -99,6 +100,13 @@ def test_a_sale_of_what_is_not_there_is_a_fact_and_a_shortage(play):
     assert level(play).ats_milli == 0
     shortages = [r for r in play.emitted_to(StockRule.events) if isinstance(r, StockShortage)]
     assert [s.missing_milli for s in shortages] == [2_000]
+
+
+def test_a_count_from_a_clock_far_ahead_does_not_hide_later_sales(play):
+    ahead = msgspec.structs.replace(counted("c1", 100, 10_000), as_of_us=400 * DAY_US)
+    play.play(ahead)
+    play.play(moved("m1", 100 + 6 * MINUTE_US, 1_000, source=SHOP))
+    assert level(play).on_hand_milli == 9_000
 
 
 @pytest.mark.parametrize("milli", [-1, -5_000])
@@ -206,7 +214,8 @@ def play_all(events):
         try:
             play.play(event)
         except RejectedError as refused:
-            assert refused.reason_code == "stale_count"
+            if refused.reason_code != "stale_count":
+                raise
     return play
 
 
