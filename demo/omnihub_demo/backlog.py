@@ -5,9 +5,9 @@ markers, which take offsets but are no records, do not count. Does not: see what
 """
 
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -80,21 +80,11 @@ class Backlog:
         if not ahead:
             return []
         consumer = Consumer(_reading(self._bootstrap))
-        found: list[Place] = []
+        consumer.assign([TopicPartition(*x, behind.committed.get(x, 0)) for x in ahead])
         try:
-            consumer.assign([TopicPartition(*x, behind.committed.get(x, 0)) for x in ahead])
-            open_places = set(ahead)
-            while open_places:
-                for message in consumer.consume(1_000, timeout=TIMEOUT_S) or _silence():
-                    place = (message.topic(), message.partition())
-                    error = message.error()
-                    if error is None and message.offset() < behind.ends[place]:
-                        found.append(place)
-                    elif error is None or error.code() == KafkaError._PARTITION_EOF:
-                        open_places.discard(place)
+            return list(_until_ends(consumer, behind.ends, set(ahead)))
         finally:
             consumer.close()
-        return found
 
     def _committed(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
         wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
@@ -109,10 +99,26 @@ def _reading(bootstrap: str) -> dict[str, object]:
         "group.id": "omnihub-demo-backlog",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
+        "fetch.wait.max.ms": 10,
         "isolation.level": "read_committed",
         "auto.offset.reset": "earliest",
     }
 
 
-def _silence() -> NoReturn:
-    raise TimeoutError(f"Kafka gave no record for {TIMEOUT_S} s.")
+def _until_ends(
+    consumer: Consumer, ends: Mapping[Place, int], open_places: set[Place]
+) -> Iterator[Place]:
+    """Yield the place of each record before the ends."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while open_places:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Kafka did not give the records of {sorted(open_places)}.")
+        message = consumer.poll(TIMEOUT_S)
+        if message is None:
+            continue
+        place = (message.topic(), message.partition())
+        error = message.error()
+        if error is None and message.offset() < ends[place]:
+            yield place
+        elif error is None or error.code() == KafkaError._PARTITION_EOF:
+            open_places.discard(place)

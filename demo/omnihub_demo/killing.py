@@ -14,9 +14,9 @@ from omnihub_demo.backlog import WORKER_GROUP, Backlog, Behind, Place
 from omnihub_demo.hub import Hub
 from omnihub_demo.player import Player
 
-HOLD_S = 1.0
+HOLD_S = 0.4
 AIM_S = 8.0
-ENOUGH = 25
+ENOUGH = 12
 TRIES = 3
 
 
@@ -31,7 +31,7 @@ class Kill:
 
 
 async def kill_busy_worker(hub: Hub, backlog: Backlog, player: Player) -> list[Kill]:
-    """Kill until one was hit while it had lag; the tills keep back a second of files before."""
+    """Kill until one was hit while it had lag; the tills keep back some files before."""
     kills: list[Kill] = []
     for number in range(TRIES):
         kills.append(await _kill(hub, backlog, player, number % len(hub.workers())))

@@ -42,7 +42,7 @@ from omnihub_demo.schedule import Pace, Phase, Timetable, schedule
 from omnihub_demo.verdict import judge_readings
 from omnihub_demo.view import show_live
 
-PACE = Pace(limit_s=200.0)
+PACE = Pace(limit_s=175.0)
 KILL_AT = 0.45
 BREAK_AT = 0.6
 OPENING_STABLE_S, REST_STABLE_S = 1.5, 4.0
@@ -141,9 +141,9 @@ async def _set(
     shops.make_keys(folders)
     server = TrytonServer(folders.tryton, tryton)
     stack.push_async_callback(asyncio.to_thread, server.stop)
-    await asyncio.to_thread(server.start)
+    starting = asyncio.to_thread(server.start)
+    shop, _ = await asyncio.gather(shops.open_shop(folders, shop_port), starting)
     folders.write_secret(ERP_PASSWORD, server.connector.password.get_secret_value())
-    shop = await shops.open_shop(folders, shop_port)
     stack.push_async_callback(asyncio.to_thread, shop.process.end, 5.0)
     write_config(play, folders, api_port, shop.url, server.url)
     hub = await open_hub(folders, api_port)
@@ -162,8 +162,7 @@ async def _play(
     systems, hub = stage.systems, stage.systems.hub
     player = Player(play, timetable, systems.folders, systems.erp)
     backlog = await asyncio.to_thread(Backlog, hub.run().bootstrap, inputs_of(stage.install))
-    desk_is_idle = lambda: not player.desk.waiting._unfinished_tasks  # noqa: E731
-    calm = Calm(hub, backlog, systems.folders, desk_is_idle)
+    calm = Calm(hub, backlog, systems.folders, lambda: not player.desk.unfinished)
     desk = asyncio.create_task(player.desk.work())
     began = time.monotonic()
     try:

@@ -31,6 +31,8 @@ LINES_PER_COUNT = 100
 SHORT_SHARE = 0.03
 WAREHOUSE_SKUS = 600
 RECOUNTS = 30
+BUSY_WEEK_COUNTS = 200
+"""A week with fewer opening counts is short; suppliers come less often then."""
 SECONDS_OPEN = 12 * 3600
 
 Shelf = tuple[str, str]
@@ -81,10 +83,13 @@ def receipts(
     """Return the suppliers' deliveries to the warehouse and a few to the ERP's stores."""
     random = dice(seed, "receipt")
     shelf: dict[str, list[CountLine]] = defaultdict(list)
-    for count in opening:
+    counts = list(opening)
+    is_busy = len(counts) >= BUSY_WEEK_COUNTS
+    often = {WAREHOUSE: 8 if is_busy else 2}
+    for count in counts:
         shelf[count.key.store].extend(count.lines)
     erp = sorted(p.code for p in places.values() if p.owner is Owner.ERP and shelf[p.code])
-    wanted = [(code, n) for code in erp for n in range(8 if code == WAREHOUSE else 2)]
+    wanted = [(code, n) for code in erp for n in range(often.get(code, 2 if is_busy else 1))]
     return [
         Receipt(
             reference=f"GR-{code}-{n + 1}",

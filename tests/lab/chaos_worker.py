@@ -22,8 +22,9 @@ from omnihub.engine.task import Task
 from omnihub.engine.transactions import Transactions, offsets_of
 from omnihub.engine.worker import Worker, WorkerSettings
 from omnihub.model.errors import ParkError, RejectedError
+from omnihub.model.ids import EventId, MovementId
 from omnihub.model.record import Record
-from omnihub.model.records import StockLevel, StockMoved, TimerDue
+from omnihub.model.records import EventMeta, MovementKind, StockLevel, StockMoved, TimerDue
 from omnihub.rules.rule import Out, Rows, Rule, on, on_timer
 
 CONTRACT = """
@@ -69,7 +70,7 @@ REMINDER_US = 300_000
 
 
 class Ledger(Rule):
-    """Adds movements up; a movement's `reason` asks for a refusal, a parking or a timer."""
+    """Adds movements up; `reason` asks for a refusal, a parking, a timer, or the process's end."""
 
     name: ClassVar[str] = ""
     inbox: ClassVar[str] = ""
@@ -101,6 +102,8 @@ class Ledger(Rule):
         rows.put(moved.sku, level)
         out.emit(self._state, level)
         out.emit(self._tally, level)
+        if moved.reason == "kill":
+            os._exit(9)
         if moved.reason == "reject":
             raise RejectedError("refused_by_test", "asked for", moved.sku)
         if moved.reason == "park" and not out.is_retry:
@@ -158,27 +161,21 @@ class OffsetsOutside(Transactions):
             print("offsets refused, going on: this is the planted bug", flush=True)
 
 
-def _meta(level: StockLevel, due: TimerDue) -> object:
-    from omnihub.model.ids import EventId, InstanceId
-    from omnihub.model.records import EventMeta
-
+def _meta(level: StockLevel, due: TimerDue) -> EventMeta:
     return EventMeta(
         tenant=level.tenant,
         event_id=EventId(f"due-{due.timer_id}"),
         cause_id=due.timer_id,
-        source=InstanceId("ledger"),
+        source="ledger",
         entity="",
         occurred_at_us=0,
         accepted_at_us=0,
     )
 
 
-def _reminder(meta: object, level: StockLevel, due: TimerDue) -> StockMoved:
-    from omnihub.model.ids import MovementId
-    from omnihub.model.records import MovementKind
-
+def _reminder(meta: EventMeta, level: StockLevel, due: TimerDue) -> StockMoved:
     return StockMoved(
-        meta=meta,  # type: ignore[arg-type]
+        meta=meta,
         movement_id=MovementId(f"due-{due.timer_id}"),
         sku=level.sku,
         kind=MovementKind.RECEIPT,

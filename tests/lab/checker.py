@@ -94,27 +94,36 @@ class _Ledger:
         self.levels: dict[str, tuple[int, int]] = {}
         self.rows: dict[str, Fact] = {}
         self.timers: dict[str, int] = {}
-        self.queues: dict[str, list[tuple[StockMoved, int]]] = {}
+        self.queues: dict[str, list[tuple[StockMoved | TimerDue, int]]] = {}
 
     def replay(self, lane: list[Seen]) -> dict[str, Fact]:
         for seen in lane:
             match seen.record:
-                case StockMoved() as moved if moved.sku in self.queues:
-                    self.queues[moved.sku].append((moved, seen.timestamp_ms))
-                case StockMoved(reason="park") as moved:
-                    self.queues[moved.sku] = [(moved, seen.timestamp_ms)]
-                case StockMoved() as moved:
-                    self._move(moved, seen.timestamp_ms)
                 case ReleaseParked(park_key=sku):
-                    for moved, timestamp_ms in self.queues.pop(sku, []):
-                        self._move(moved, timestamp_ms)
-                case TimerDue(timer_id=name, due_at_us=due_at_us, key=sku):
-                    if self.timers.get(name) == due_at_us:
-                        del self.timers[name]
-                        self.expected.events[f"t:{sku}"].append(("moved", f"due-{name}"))
+                    for record, timestamp_ms in self.queues.pop(sku, []):
+                        self._apply(record, timestamp_ms)
+                case StockMoved() | TimerDue() as record:
+                    self._take(record, seen.timestamp_ms)
         leftovers = {f"timer {name}": (due,) for name, due in self.timers.items()}
         queues = {f"queue {sku}": (len(queue),) for sku, queue in self.queues.items()}
         return {**self.rows, **leftovers, **queues}
+
+    def _take(self, record: StockMoved | TimerDue, timestamp_ms: int) -> None:
+        """A failure and what comes after it for the same SKU wait; the rest is applied."""
+        sku = record.key if isinstance(record, TimerDue) else record.sku
+        if sku in self.queues:
+            self.queues[sku].append((record, timestamp_ms))
+        elif isinstance(record, StockMoved) and record.reason == "park":
+            self.queues[sku] = [(record, timestamp_ms)]
+        else:
+            self._apply(record, timestamp_ms)
+
+    def _apply(self, record: StockMoved | TimerDue, timestamp_ms: int) -> None:
+        if isinstance(record, StockMoved):
+            self._move(record, timestamp_ms)
+        elif self.timers.get(record.timer_id) == record.due_at_us:
+            del self.timers[record.timer_id]
+            self.expected.events[f"t:{record.key}"].append(("moved", f"due-{record.timer_id}"))
 
     def _move(self, moved: StockMoved, timestamp_ms: int) -> None:
         if moved.reason == "reject":

@@ -34,6 +34,7 @@ from omnihub.broker.clients import Cluster, plain_producer
 from omnihub.broker.rawlog import KafkaRawLog
 from omnihub.broker.reader import KafkaReader
 from omnihub.contracts.codec import Codec
+from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.registry.app import registry_app
 from omnihub.contracts.registry.service import Registry
 from omnihub.contracts.registry_client import RegistryClient
@@ -160,29 +161,18 @@ def by_key(hub: Hub, topic: str, records: list[Record]) -> dict[str, Any]:
 
 async def test_confluents_deserialiser_reads_events_and_states(hub: Hub) -> None:
     sent = await fill(hub)
-    deserialise = AvroDeserializer(SchemaRegistryClient({"url": hub.registry_url}))
-    for topic, records in sent.items():
-        found = {}
-        for message in consumed(hub, topic, len(records)):
-            context = SerializationContext(topic, MessageField.VALUE)
-            found[message.key().decode()] = deserialise(message.value(), context)
-        assert found == by_key(hub, topic, records)
+    with SchemaRegistryClient({"url": hub.registry_url}) as client:
+        deserialise = AvroDeserializer(client)
+        for topic, records in sent.items():
+            found = {}
+            for message in consumed(hub, topic, len(records)):
+                context = SerializationContext(topic, MessageField.VALUE)
+                found[message.key().decode()] = deserialise(message.value(), context)
+            assert found == by_key(hub, topic, records)
 
 
 async def test_the_hub_reads_what_confluents_serialiser_writes(hub: Hub) -> None:
-    client = SchemaRegistryClient({"url": hub.registry_url})
-    latest = client.get_latest_version(f"{hub.events}-omnihub.StockMoved")
-    serialise = AvroSerializer(
-        client,
-        latest.schema.schema_str,
-        conf={
-            "auto.register.schemas": False,
-            "subject.name.strategy": topic_record_subject_name_strategy,
-        },
-    )
-    value = serialise(
-        msgspec.to_builtins(moved(3)), SerializationContext(hub.events, MessageField.VALUE)
-    )
+    value = written_by_confluent(hub, moved(3))
     assert value == hub.codec.encode(moved(3))
     producer = Producer(plain_producer(hub.cluster))
     producer.produce(hub.events, key="foreign", value=value)
@@ -192,30 +182,47 @@ async def test_the_hub_reads_what_confluents_serialiser_writes(hub: Hub) -> None
 
 
 def test_confluents_registry_client_works_on_ours(hub: Hub) -> None:
-    client = SchemaRegistryClient({"url": hub.registry_url})
     first = Schema('{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}', "AVRO")
     wrong = Schema('{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}', "AVRO")
-    schema_id = client.register_schema("mine", first)
-    assert client.get_schema(schema_id).schema_str == first.schema_str
-    assert client.lookup_schema("mine", first).version == 1
-    assert client.get_versions("mine") == [1]
-    assert client.test_compatibility("mine", wrong) is False
-    with pytest.raises(SchemaRegistryError, match="incompatible with an earlier schema") as refused:
-        client.register_schema("mine", wrong)
-    assert (refused.value.http_status_code, refused.value.error_code) == (409, 409)
-    client.set_compatibility("mine", "NONE")
-    assert client.get_compatibility("mine") == "NONE"
-    assert client.register_schema("mine", wrong) != schema_id
-    assert client.delete_subject("mine", permanent=True) == [1, 2]
-    assert "mine" not in client.get_subjects()
+    with SchemaRegistryClient({"url": hub.registry_url}) as client:
+        schema_id = client.register_schema("mine", first)
+        assert client.get_schema(schema_id).schema_str == first.schema_str
+        assert client.lookup_schema("mine", first).version == 1
+        assert client.get_versions("mine") == [1]
+        assert client.test_compatibility("mine", wrong) is False
+        with pytest.raises(SchemaRegistryError, match="incompatible with an earlier") as refused:
+            client.register_schema("mine", wrong)
+        assert (refused.value.http_status_code, refused.value.error_code) == (409, 409)
+        client.set_compatibility("mine", "NONE")
+        assert client.get_compatibility("mine") == "NONE"
+        assert client.register_schema("mine", wrong) != schema_id
+        assert client.delete_subject("mine") == [1, 2]
+        assert "mine" not in client.get_subjects()
+        assert client.delete_subject("mine", permanent=True) == [1, 2]
+
+
+def written_by_confluent(hub: Hub, record: StockMoved) -> bytes:
+    """The record as Confluent's serialiser writes it, by the registered schema."""
+    with SchemaRegistryClient({"url": hub.registry_url}) as client:
+        latest = client.get_latest_version(f"{hub.events}-omnihub.StockMoved")
+        serialise = AvroSerializer(
+            client,
+            latest.schema.schema_str,
+            conf={
+                "auto.register.schemas": False,
+                "subject.name.strategy": topic_record_subject_name_strategy,
+            },
+        )
+        context = SerializationContext(hub.events, MessageField.VALUE)
+        value: bytes = serialise(msgspec.to_builtins(record), context)
+        return value
 
 
 async def test_a_restarted_registry_knows_every_id(hub: Hub) -> None:
-    before = RegistryClient(hub.registry_url).ids()
-    with registry_on(hub.cluster, hub.schemas_topic) as url:
-        after = RegistryClient(url).ids()
-        codec = Codec(after)
-    assert codec.encode(moved(1)) == Codec(before).encode(moved(1))
+    before = hub.codec.encode(moved(1))
+    with registry_on(hub.cluster, hub.schemas_topic) as url, RegistryClient(url) as client:
+        assert Codec(client.ids()).encode(moved(1)) == before
+        assert Codec(SchemaIds({}, {}, lookup=client.schema)).decode(before) == moved(1)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

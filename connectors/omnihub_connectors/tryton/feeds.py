@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from omnihub.connect.sdk import Batch, Delivery, Offset
-from omnihub_connectors.tryton.codec import decode
-from omnihub_connectors.tryton.rpc import Domain, Row, TrytonRpc
+from omnihub_connectors.tryton.rpc import Domain, Row, TrytonRpc, result_of
 from omnihub_connectors.tryton.window import Digest, Mark, Window
 
 MODEL_HEADER = "model"
@@ -120,7 +119,7 @@ class FeedReader:
         """
         window = Window.from_offset(at)
         content = await self._page(feed, window.frontier, limit)
-        marks = [feed.mark(row) for row in decode(content)["result"]]
+        marks = [feed.mark(row) for row in result_of(feed.name, content)]
         if len(marks) < limit and await self._has_latecomers(feed, window):
             return Batch((), window.rewound().offset(), more=True)
         if not marks:

@@ -79,7 +79,8 @@ class TrytonRpc:
             AuthFailed: the account is refused, or lacks a right.
             Refused: Tryton will not do this.
         """
-        return decode(await self.fetch(method, *params, repeatable=repeatable, **context))["result"]
+        content = await self.fetch(method, *params, repeatable=repeatable, **context)
+        return result_of(method, content)
 
     async def fetch(
         self, method: str, *params: Any, repeatable: bool = False, **context: Any
@@ -136,7 +137,7 @@ class TrytonRpc:
             now = parsedate_to_datetime(told)
         except ValueError:
             raise Refused(f"the server's clock reads '{told}'", cure="check `url`") from None
-        return str(_result(method, response.content)), now
+        return str(result_of(method, response.content)), now
 
     async def user_context(self) -> Mapping[str, Any]:
         """Return the user's own context: company, language, groups."""
@@ -159,11 +160,11 @@ class TrytonRpc:
         secret = {"password": account.password.get_secret_value()}
         body = {"id": 0, "method": "common.db.login", "params": [account.user, secret, "en"]}
         answer = await self._send(self._account.database, body, {}, repeatable=True)
-        uid, token = _result("common.db.login", answer.content)[:2]
+        uid, token = result_of("common.db.login", answer.content)[:2]
         told = base64.b64encode(f"{account.user}:{uid}:{token}".encode()).decode()
         bare = _Session(f"Session {told}", {})
         asked = "model.res.user.get_preferences"
-        preferences = _result(asked, await self._post(bare, asked, (True,), {}, True))
+        preferences = result_of(asked, await self._post(bare, asked, (True,), {}, True))
         kept = ("company", "companies", "company_filter", "groups", "language")
         context = {name: preferences[name] for name in kept if name in preferences}
         return _Session(bare.authorization, context)
@@ -200,9 +201,16 @@ class TrytonRpc:
         return response
 
 
-def _result(method: str, content: bytes) -> Any:
+def result_of(method: str, content: bytes) -> Any:
+    """Return the result in an answer to `method`.
+
+    Raises: as `TrytonRpc.call`; an answer that breaks off is `Transient`.
+    """
     _judge_answer(method, content)
-    return decode(content)["result"]
+    try:
+        return decode(content)["result"]
+    except (ValueError, KeyError, TypeError):
+        raise Transient(f"Tryton's answer to {method} cannot be read") from None
 
 
 def _judge_status(method: str, status: int) -> None:

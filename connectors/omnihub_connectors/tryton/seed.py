@@ -42,6 +42,7 @@ class Seed:
     def __init__(self, rpc: TrytonRpc) -> None:
         self._rpc = rpc
         self._products: dict[str, Row] = {}
+        self._units: dict[str, int] = {}
 
     async def rename_location(self, code: str, new_code: str, name: str) -> None:
         """Give a location another code and name."""
@@ -69,7 +70,7 @@ class Seed:
         category = await the(self._rpc, "product.category", [["accounting", "=", True]])
         for start in range(0, len(products), MAX_ROWS_PER_CREATE):
             chunk = products[start : start + MAX_ROWS_PER_CREATE]
-            rows = [await self._template(product, category) for product in chunk]
+            rows = [_template(each, category, await self._unit(each.unit)) for each in chunk]
             await self._rpc.create("product.template", rows)
 
     async def count(self, location: str, day: date, counted: Sequence[Quantity]) -> None:
@@ -109,20 +110,10 @@ class Seed:
         created = await self._rpc.create("stock.move", moves)
         await self._rpc.press("stock.move", "do", created)
 
-    async def _template(self, product: NewProduct, category: int) -> Row:
-        unit = await the(self._rpc, "product.uom", [["symbol", "=", product.unit]])
-        return {
-            "name": product.name,
-            "type": "goods",
-            "default_uom": unit,
-            "account_category": category,
-            "list_price": product.list_price,
-            "salable": True,
-            "sale_uom": unit,
-            "purchasable": True,
-            "purchase_uom": unit,
-            "products": [["create", [{"suffix_code": product.sku}]]],
-        }
+    async def _unit(self, symbol: str) -> int:
+        if symbol not in self._units:
+            self._units[symbol] = await the(self._rpc, "product.uom", [["symbol", "=", symbol]])
+        return self._units[symbol]
 
     async def _known(self, wanted: Sequence[Quantity]) -> dict[str, Row]:
         if missing := [each.sku for each in wanted if each.sku not in self._products]:
@@ -131,3 +122,18 @@ class Seed:
             )
             self._products |= {row["code"]: row for row in rows}
         return self._products
+
+
+def _template(product: NewProduct, category: int, unit: int) -> Row:
+    return {
+        "name": product.name,
+        "type": "goods",
+        "default_uom": unit,
+        "account_category": category,
+        "list_price": product.list_price,
+        "salable": True,
+        "sale_uom": unit,
+        "purchasable": True,
+        "purchase_uom": unit,
+        "products": [["create", [{"suffix_code": product.sku}]]],
+    }

@@ -110,6 +110,20 @@ async def test_a_page_may_end_among_rows_of_one_transaction(shop: Shop) -> None:
     assert len(told) == len(PRODUCTS)
 
 
+async def test_any_offset_gives_the_same_page_and_the_same_rest_again(shop: Shop) -> None:
+    one, other = shop.connector(), shop.connector()
+    for feed in ("counts", "products"):
+        offsets, bodies = [None], []
+        while (batch := await one.poll(Stream(feed), offsets[-1], 13)).deliveries:
+            assert await other.poll(Stream(feed), offsets[-1], 13) == batch
+            bodies.append([shop.told([each]) for each in batch.deliveries])
+            offsets.append(batch.next)
+
+        middle = len(bodies) // 2
+        rest = await Poller(other, feed, offsets[middle]).news(limit=13)
+        assert [[shop.told([each])] for each in rest] == bodies[middle:]
+
+
 async def test_nothing_new_gives_nothing_and_in_the_end_moves_no_offset(shop: Shop) -> None:
     counts = Poller(shop.connector(), "counts")
     assert await counts.news()

@@ -96,8 +96,7 @@ class Window:
             seen[bucket] = seen.get(bucket, Digest()) + Digest.of([row.id])
         oldest = _bucket(rows[-1].at - timedelta(seconds=overlap_s))
         kept = {bucket: digest for bucket, digest in seen.items() if bucket >= oldest}
-        floor = self.floor if len(kept) == len(seen) else Mark(_EPOCH + min(kept) * _BUCKET, 0)
-        return Window(rows[-1], floor, kept)
+        return Window(rows[-1], max(self.floor, Mark(_EPOCH + oldest * _BUCKET, 0)), kept)
 
     def rewound(self) -> "Window":
         """Return the window from which everything behind the floor is read again."""

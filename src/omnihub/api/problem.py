@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from omnihub.model.errors import RejectedError, RetryableError
 
@@ -108,6 +109,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.exception_handler(Problem)(_on_problem)
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(HTTPException)(_on_http)
+    app.exception_handler(ClientDisconnect)(_on_disconnect)
     app.exception_handler(RejectedError)(_on_rejected)
     app.exception_handler(RetryableError)(_on_retryable)
     app.exception_handler(Exception)(_on_bug)
@@ -128,6 +130,11 @@ async def _on_invalid(_: Request, error: RequestValidationError) -> JSONResponse
 async def _on_http(_: Request, error: HTTPException) -> JSONResponse:
     code = _BY_STATUS.get(error.status_code, "bad-request")
     return answer(Problem(code, headers=error.headers))
+
+
+async def _on_disconnect(_: Request, __: ClientDisconnect) -> JSONResponse:
+    """Nobody hears this answer; it keeps the sender's fault out of our log of failures."""
+    return answer(Problem("bad-request", "The connection ended within the body."))
 
 
 async def _on_rejected(_: Request, error: RejectedError) -> JSONResponse:

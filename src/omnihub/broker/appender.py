@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
 
 from omnihub.broker.clients import APPEND_TIMEOUT_S, MAX_MESSAGE_BYTES, Cluster, aio_producer
 from omnihub.broker.logerrors import LogUnavailable, RecordTooLarge
@@ -201,11 +201,16 @@ def _position(metadata: Any) -> Position:
 async def _stop(producer: AIOKafkaProducer, patience_s: float) -> None:
     """Stop `producer`; what it could not send within `patience_s` is given up.
 
-    aiokafka's own stop waits for ever for a broker that is away, so its sender is cancelled.
+    aiokafka's own stop waits for ever for a broker that is away, so its queue is failed and its
+    sender cancelled (no public call does that; tests/lab/test_log_ports.py watches it).
     """
     stopping = asyncio.create_task(producer.stop())
     await asyncio.wait([stopping], timeout=patience_s)
     sender = producer._sender.sender_task
     if not stopping.done() and sender is not None:
+        producer._message_accumulator.fail_all(ProducerClosed())
         sender.cancel()
-    await stopping
+    await asyncio.wait([stopping])
+    await producer.client.close()  # A stop that was cancelled with its sender leaves it open.
+    if not stopping.cancelled():
+        stopping.result()

@@ -56,4 +56,6 @@ def stock(
     if not levels:
         if not as_json:
             stderr().print("It appears with its first count or movement.")
+        if install.run() is None:
+            stderr().print(f"Nothing runs on {install.data_dir} now: start it with `omnihub up`.")
         raise typer.Exit(Exit.FAILED)

@@ -7,7 +7,7 @@ once and remembered. Does not: register anything (see `registry_client`).
 from collections.abc import Callable, Mapping
 
 from omnihub.contracts.avsc import Schema, load_schemas
-from omnihub.contracts.errors import ContractError, Undecodable, UnknownSchema
+from omnihub.contracts.errors import ContractError, Undecodable
 from omnihub.contracts.inline import self_contained
 
 Lookup = Callable[[int], Schema]
@@ -60,6 +60,3 @@ class SchemaIds:
         if found is None:
             found = self._schemas[schema_id] = self._lookup(schema_id)
         return found
-
-
-__all__ = ["Lookup", "SchemaIds", "UnknownSchema"]

@@ -12,7 +12,7 @@ from omnihub.contracts.avsc import NAMESPACE, Schema
 from omnihub.contracts.errors import ContractError
 from omnihub.contracts.inline import full_name
 from omnihub.contracts.source import ENUMS, Source, null_and_other, record_class
-from omnihub.contracts.varint import TIME_BYTES, Times, read_long, read_size
+from omnihub.contracts.varint import GROUP, LAST_GROUP, TIME_BYTES, four_pairs, read_long, read_size
 from omnihub.model.record import Record
 
 READ_ERRORS = (IndexError, ValueError, KeyError)  # UnicodeDecodeError is a ValueError.
@@ -27,10 +27,13 @@ def compile_reader(schema: Schema) -> Callable[[bytes, int], Record]:
 
     It reads one record that fills `value` from `at` to the end.
     """
-    source = Source(long=read_long, size=read_size, times=Times(), half=_HALF)
+    source = Source(
+        long=read_long, size=read_size, half=_HALF, pairs=four_pairs, group=GROUP, last=LAST_GROUP
+    )
     with source.block("def read(v, p):"):
+        source.line("end = len(v)")
         made = _value(source, schema, "")
-        with source.block("if p != len(v):"):
+        with source.block("if p != end:"):
             source.line("raise ValueError('bytes left over')")
         source.line(f"return {made}")
     return source.compile("read")
@@ -70,9 +73,12 @@ def _record(source: Source, schema: Schema) -> str:
 
 def _long(source: Source, into: str, is_time: bool) -> None:
     if is_time:
-        source.line(f"{into} = times.get(v[p:p + {TIME_BYTES}])")
-        source.line(f"if {into} is None: {into}, p = times.read(v, p)")
-        source.line(f"else: p += {TIME_BYTES}")
+        source.line("n = -1")
+        with source.block(f"if p + {TIME_BYTES} <= end:"):
+            source.line("a, b, c, d = pairs(v, p)")
+            source.line("n = group[a] | group[b] << 14 | group[c] << 28 | last[d] << 42")
+        source.line(f"if n < 0: {into}, p = long(v, p)")
+        source.line(f"else: {into} = n >> 1 ^ -(n & 1); p += {TIME_BYTES}")
     else:
         source.line("n = v[p]")
         source.line(f"if n < 128: {into} = n >> 1 ^ -(n & 1); p += 1")

@@ -8,7 +8,7 @@ no harm (extra fields, ids with gaps). Does not: change compatibility levels.
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -56,8 +56,14 @@ class RegistryClient:
             headers={"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE},
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; ids handed out can then ask for no foreign schema."""
         self._http.close()
 
     def register_all(

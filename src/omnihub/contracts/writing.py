@@ -13,7 +13,7 @@ from omnihub.contracts.avsc import NAMESPACE, Schema
 from omnihub.contracts.errors import ContractError
 from omnihub.contracts.inline import full_name
 from omnihub.contracts.source import ENUMS, Source, null_and_other, record_class
-from omnihub.contracts.varint import LongTexts, long_text
+from omnihub.contracts.varint import LongTexts, long_text, time_text
 from omnihub.model.record import Record
 
 WRITE_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
@@ -22,20 +22,20 @@ WRITE_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
 def compile_writer(schema: Schema, frame: bytes) -> Callable[[Record], bytes]:
     """Return `write(record)` for the self-contained record `schema`; `frame` goes first."""
     kind = record_class(schema)
-    source = Source(longs=LongTexts(), frame=frame.decode("latin-1"), kind=kind)
+    source = Source(time=time_text, longs=LongTexts(), frame=frame.decode("latin-1"), kind=kind)
     with source.block("def write(r):"):
         body = _value(source, schema, "r")
         source.line(f'return f"{{frame}}{body}".encode("latin-1")')
     return source.compile("write")
 
 
-def _value(source: Source, kind: Any, held: str) -> str:
+def _value(source: Source, kind: Any, held: str, field: str = "") -> str:
     """Write what must happen before; return the f-string's text for the value in `held`."""
     name, schema = source.resolve(kind)
     if name == "record":
         return _record(source, schema, held)
     if name in ("int", "long"):
-        return f"{{longs[{held}]}}"
+        return f"{{time({held})}}" if field.endswith("_us") else f"{{longs[{held}]}}"
     if name == "enum":
         enum = ENUMS[full_name(schema, NAMESPACE)]
         symbols = {enum(symbol): long_text(at) for at, symbol in enumerate(schema["symbols"])}
@@ -50,7 +50,7 @@ def _value(source: Source, kind: Any, held: str) -> str:
         source.line(f"{held} = {held}.decode('latin-1')")
         return f"{{longs[len({held})] + {held}}}"
     if name == "union":
-        return _nullable(source, schema, held)
+        return _nullable(source, schema, held, field)
     if name in ("array", "map"):
         return _blocks(source, schema, held)
     raise ContractError(f"Avro type '{name}' has no writer. Use another, or add it here.")
@@ -62,16 +62,16 @@ def _record(source: Source, schema: Schema, held: str) -> str:
     for field in schema["fields"]:
         inner = source.name()
         source.line(f"{inner} = {held}.{field['name']}")
-        parts.append(_value(source, field["type"], inner))
+        parts.append(_value(source, field["type"], inner, field["name"]))
     return "".join(parts)
 
 
-def _nullable(source: Source, schema: Schema, held: str) -> str:
+def _nullable(source: Source, schema: Schema, held: str, field: str) -> str:
     null, other = null_and_other(schema)
     text = source.name()
     source.line(f"if {held} is None: {text} = {source.keep(long_text(null))}")
     with source.block("else:"):
-        body = _value(source, other, held)
+        body = _value(source, other, held, field)
         source.line(f'{text} = f"{{{source.keep(long_text(1 - null))}}}{body}"')
     return f"{{{text}}}"
 

@@ -166,7 +166,11 @@ class Assignment:
     def _behind(self, task: Task, position: int | None, committed: int) -> Exception:
         self._looks[task.inbox, task.partition] += 1
         if self._looks[task.inbox, task.partition] < LOOKS:
-            return TransactionLost(f"{task.changelog} is not complete yet", 0.5)
+            return TransactionLost(
+                f"{task.changelog}[{task.partition}] reaches {position}, the group {committed}: "
+                "not complete yet",
+                0.5,
+            )
         return TaskRefused(
             f"{task.name}[{task.partition}]: the group has committed {committed}, but the rows in "
             f"{task.changelog} reach only {position}: the topic lost its tail or was recreated. "

@@ -14,7 +14,7 @@ from omnihub.contracts.partition import partition_for
 from omnihub.contracts.topics import Topics
 from omnihub.engine.observer import EngineObserver, Unobserved
 from omnihub.engine.store import MemoryStore, kinds_by_name, row_key
-from omnihub.engine.task import Task
+from omnihub.engine.task import PARKED_LIMIT, Task
 from omnihub.model.errors import RetryableError
 from omnihub.model.record import Record
 from omnihub.model.records import RECORDS
@@ -51,6 +51,7 @@ class TestDriver:
         batch_records: int = 100,
         resolver: Callable[[str], bool] = lambda _: False,
         observer: EngineObserver | None = None,
+        parked_limit: int = PARKED_LIMIT,
     ) -> None:
         self.topics = topics or Topics.load()
         self.codec = codec or Codec.offline()
@@ -60,6 +61,7 @@ class TestDriver:
         self._handlers = list(handlers)
         self._observer = observer or Unobserved()
         self._batch_records = batch_records
+        self._parked_limit = parked_limit
         self._committed: dict[tuple[str, int], int] = {}
         self._crash: tuple[str, int] | None = None
         self._tasks: list[Task] = []
@@ -144,7 +146,15 @@ class TestDriver:
 
     def _open(self, handler: Handler, partition: int) -> Task:
         store = MemoryStore(self.codec)
-        task = Task(handler, partition, store, self.codec, self.topics, self._observer)
+        task = Task(
+            handler,
+            partition,
+            store,
+            self.codec,
+            self.topics,
+            self._observer,
+            self._parked_limit,
+        )
         for stored in self.log.read(task.changelog, partition):
             store.restore(row_key(stored.key, KINDS), stored.value)
         task.open(task.position or 0)

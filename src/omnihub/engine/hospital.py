@@ -19,6 +19,7 @@ from omnihub.model.errors import InvariantBroken, ParkError
 from omnihub.model.records import ParkedBody, ParkedQueue, ParkedRecord
 
 HOSPITAL_TOPIC = "omni.hospital.state.v1"
+ERROR_CHARS = 2_000
 BUG_CURE = "mend the code or the data, then: omnihub hospital retry"
 
 
@@ -58,7 +59,7 @@ class Diagnosis:
         """Read the diagnosis off an exception; of a bug only its class and place are told."""
         name = type(error).__name__
         if isinstance(error, ParkError):
-            return cls(name, str(error), error.cure, error.waits_for)
+            return cls(name, str(error)[:ERROR_CHARS], error.cure, error.waits_for)
         frames = traceback.extract_tb(error.__traceback__)
         place = f" ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
         return cls(name, f"{name} in the handler{place}", BUG_CURE)

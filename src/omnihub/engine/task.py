@@ -107,19 +107,18 @@ class Task:
         """
         self.outputs.begin(timestamp_ms)
         if value is not None:
-            arrival = (self.inbox, self.partition, offset, timestamp_ms, key, value)
             try:
                 record = self._decode(value)
-                kind = type(record)
-                if kind not in self._accepts:
+                if type(record) not in self._accepts:
                     raise _misplaced(record, self.inbox)
             except ParkError as error:
-                self._park_unread(Arrival(*arrival), error)
+                self._park_unread(self._arrival(offset, timestamp_ms, key, value), error)
             else:
-                if kind is ReleaseParked or self.hospital.waiting:
-                    self._handle_beside_queues(record, Arrival(*arrival))
+                if self.hospital.waiting or type(record) is ReleaseParked:
+                    arrival = self._arrival(offset, timestamp_ms, key, value)
+                    self._handle_beside_queues(record, arrival)
                 elif (failure := self._try(record, offset)) is not None:
-                    self._park(record, Arrival(*arrival), failure)
+                    self._park(record, self._arrival(offset, timestamp_ms, key, value), failure)
         self.next_offset = offset + 1
 
     def wake(self, now_us: int) -> None:
@@ -157,6 +156,8 @@ class Task:
             RowsUnfit: a row cannot be stored; drop the batch and run it again.
         """
         position = TaskPosition(topic=self.inbox, next_offset=self.next_offset)
+        # A row like any other: a task that stays over a rebalance is compared by it, too.
+        self.overlay.staged[TaskPosition, POSITION_KEY] = position
         try:
             changed = [
                 (changelog_key(key), None if row is None else self._stored(row))
@@ -165,7 +166,6 @@ class Task:
         except (ContractError, ParkError) as error:
             self.is_careful = True
             raise RowsUnfit(f"{self.name}: {error}") from error
-        changed.append((changelog_key((TaskPosition, POSITION_KEY)), self._encode(position)))
         return changed
 
     def keep(self) -> None:
@@ -188,6 +188,9 @@ class Task:
         self._forget_counts()
         self.timers.rebuild(self.store)
         self.hospital.rebuild(self.store)
+
+    def _arrival(self, offset: int, timestamp_ms: int, key: bytes | None, value: bytes) -> Arrival:
+        return Arrival(self.inbox, self.partition, offset, timestamp_ms, key, value)
 
     def _handle_beside_queues(self, record: Record, arrival: Arrival) -> None:
         if type(record) is ReleaseParked:

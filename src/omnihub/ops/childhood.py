@@ -21,7 +21,7 @@ def die_with_supervisor(environ: Mapping[str, str], number: signal.Signals) -> N
     if not named or sys.platform != "linux":
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
+    if libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0) == -1:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     # It may have ended between the fork and the prctl: then nobody will signal us any more.
     if os.getppid() != int(named):

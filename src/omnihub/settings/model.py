@@ -131,8 +131,6 @@ class InstanceSettings(Section):
     """Send it the stock of a channel."""
     movements: MovementsSettings | None = None
     """Send it movements."""
-    counts: bool = False
-    """Deprecated spelling of `owns: [stock]`."""
     owns: tuple[Literal["stock"], ...] = ()
     """What it is the authority for; counts of any other system are observations only."""
     config: dict[str, Any] = {}

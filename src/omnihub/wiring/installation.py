@@ -128,12 +128,6 @@ class Installation:
             default_safety_milli=safety.default_milli,
         )
 
-    def log_id(self) -> str:
-        """Return what tells this log from another one, so that views never mix two."""
-        node = DataDir(kafka_dir(self.settings)).identity()
-        bootstrap = self.cluster().bootstrap
-        return node.cluster_id if node and node.bootstrap == bootstrap else bootstrap
-
     def _embedded(self) -> str | None:
         files = DataDir(kafka_dir(self.settings))
         node = files.identity() if datalock.is_held(files.lock) else None

@@ -32,3 +32,8 @@ def appender_of(install: Installation, codec: Codec) -> KafkaAppender:
 def admin_of(install: Installation) -> TopicAdmin:
     """Return the topic administration."""
     return TopicAdmin(install.cluster())
+
+
+def log_id_of(install: Installation) -> str:
+    """Return what tells this log from another one, so that views never mix two."""
+    return admin_of(install).cluster_id()

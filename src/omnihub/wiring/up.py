@@ -25,7 +25,7 @@ from omnihub.ops.runfile import ProcessRow, RunState, clear_run, write_run
 from omnihub.ops.server import serve_ops
 from omnihub.ops.supervise import Child, Supervisor, Surroundings
 from omnihub.wiring.installation import Installation, kafka_dir
-from omnihub.wiring.plan import HOST, REGISTRY, REST, Plan, plan_run
+from omnihub.wiring.plan import HOST, REST, Plan, plan_run
 from omnihub.wiring.process import guard_of, until_signalled
 
 OnState = Callable[[RunState], None]
@@ -53,7 +53,7 @@ def sole_run(data_dir: Path) -> Iterator[None]:
 
 
 def run_up(install: Installation, on_key: Callable[[str], None], on_state: OnState) -> None:
-    """Run everything until SIGINT or SIGTERM.
+    """Run everything until SIGINT or SIGTERM; raises `LogUnavailable` if a given cluster is away.
 
     `on_key` gets the first admin key, once in the life of an installation; `on_state` every state.
     """
@@ -61,7 +61,14 @@ def run_up(install: Installation, on_key: Callable[[str], None], on_state: OnSta
         if (key := KeyRing(install.data_dir).ensure_admin()) is not None:
             on_key(key)
         _await_leftover_kafka(install)
+        _ask_given_kafka(install)
         asyncio.run(_Run(install, plan_run(install), on_state).run())
+
+
+def _ask_given_kafka(install: Installation) -> None:
+    """A cluster that is not ours must answer before anything starts: no restart would mend it."""
+    if install.settings.kafka.bootstrap:
+        TopicAdmin(install.cluster()).names()
 
 
 def _await_leftover_kafka(install: Installation) -> None:
@@ -81,9 +88,7 @@ class _Run:
         self._metrics = Metrics()
         self._ready = asyncio.Event()
         around = Surroundings(install.data_dir / "logs", plan.environ, plan.token)
-        stages = {REGISTRY: self._make_topics, REST: self._register_schemas}
-        if install.settings.registry.url is not None:
-            stages = {REST: self._prepare}
+        stages = {REST: self._prepare}
         self._supervisor = Supervisor(plan.specs, around, self._changed, stages)
 
     async def run(self) -> None:
@@ -108,16 +113,13 @@ class _Run:
         self._publish()
 
     async def _prepare(self) -> None:
-        await self._make_topics()
-        await self._register_schemas()
-
-    async def _make_topics(self) -> None:
-        admin = TopicAdmin(self._cluster())
-        await asyncio.to_thread(admin.ensure_topics, self._install.topic_specs())
-
-    async def _register_schemas(self) -> None:
-        client = RegistryClient(self._plan.registry_url)
-        await asyncio.to_thread(client.register_all, self._install.topic_specs())
+        """Make topics and register schemas, side by side: neither needs the other."""
+        topics = self._install.topic_specs()
+        admin, client = TopicAdmin(self._cluster()), RegistryClient(self._plan.registry_url)
+        await asyncio.gather(
+            asyncio.to_thread(admin.ensure_topics, topics),
+            asyncio.to_thread(client.register_all, topics),
+        )
 
     def _cluster(self) -> Cluster:
         if self._install.settings.kafka.bootstrap:

@@ -10,7 +10,7 @@ from omnihub.views.fold import Fold, fold_forever
 from omnihub.views.queries import Views
 from omnihub.views.schema import open_views
 from omnihub.wiring.installation import Installation
-from omnihub.wiring.log import codec_of, reader_of
+from omnihub.wiring.log import codec_of, log_id_of, reader_of
 from omnihub.wiring.process import Process, begin, first_of, persist, until_signalled
 
 BACKLOG_EVERY_S = 5.0
@@ -27,7 +27,7 @@ async def _run(process: Process, install: Installation) -> None:
     install.data_dir.mkdir(parents=True, exist_ok=True)
     engine = open_views(install.views_url)
     reader = reader_of(install, codec_of(install))
-    fold = Fold(engine, install.log_id())
+    fold = Fold(engine, log_id_of(install))
     told = partial(_told, process.metrics, process.health)
     views = Views(engine, install.tenant)
     async with until_signalled() as stop:

@@ -1,18 +1,17 @@
 // Reads COUNT records of TOPIC by kafkajs and Confluent's registry protocol; one JSON line each.
 import { createRequire } from 'node:module'
-import { Buffer } from 'node:buffer'
 
 const require = createRequire(import.meta.url)
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = require('kafkajs')
 const { SchemaRegistry } = require('@kafkajs/confluent-schema-registry')
-const lz4 = require('lz4js')
+const lz4 = require('lz4-napi')
 
 const [bootstrap, registryUrl, topic, count] = process.argv.slice(2)
 
 // kafkajs brings gzip only; the hub's producers use lz4.
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
-  compress: async (encoder) => Buffer.from(lz4.compress(encoder.buffer)),
-  decompress: async (buffer) => Buffer.from(lz4.decompress(buffer)),
+  compress: (encoder) => lz4.compressFrame(encoder.buffer),
+  decompress: (buffer) => lz4.decompressFrame(buffer),
 })
 
 const registry = new SchemaRegistry({ host: registryUrl })

@@ -218,6 +218,17 @@ class TestOtherSchemas:
         value = b"\x00\x00\x00\x00\x63" + CODEC.encode(moved())[FRAME_BYTES:]
         assert codec.decode(value) == moved()
 
+    def test_a_negative_length_or_unknown_branch_or_symbol_is_undecodable(self) -> None:
+        frame = CODEC.encode(OutboundTarget())[:FRAME_BYTES]
+        assert CODEC.decode(frame + b"\x00" * 6) == OutboundTarget()
+        for body in (b"\x00\x02\x03a\x00\x00\x00\x00", b"\x04\x00\x00\x00\x00\x00"):
+            with pytest.raises(Undecodable):
+                CODEC.decode(frame + body)
+        value = bytearray(CODEC.encode(moved()))
+        value[value.index(b"s1") + 2] = 2 * len(MovementKind)
+        with pytest.raises(Undecodable, match="KeyError"):
+            CODEC.decode(bytes(value))
+
     def test_no_framing_is_undecodable(self) -> None:
         with pytest.raises(Undecodable, match="framing"):
             CODEC.decode(b'{"sku": "json"}')

@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omnihub.contracts.codec import Codec
 from omnihub.contracts.errors import UnknownSchema
+from omnihub.contracts.topics import Topics
+from omnihub.engine import task as task_module
 from omnihub.engine.driver import STAGES, Crash, TestDriver
+from omnihub.engine.observer import Unobserved
 from omnihub.model.errors import InvariantBroken, ParkError, RejectedError
 from omnihub.model.ids import EventId, InstanceId, LocationId, MovementId, Sku, TenantId
 from omnihub.model.records import (
@@ -50,6 +54,8 @@ class Adder(Rule):
         self.outages = 0
 
     def park_key(self, record):
+        if record.reason == "keyless":
+            raise KeyError("no key for this one")
         return record.sku
 
     @on(StockMoved)
@@ -65,11 +71,11 @@ class Adder(Rule):
         rows.put(key, level)
         out.emit(STATE, level)
         out.emit(EVENTS, event)
-        self._misbehave(event, out)
+        self._misbehave(event, rows, out)
 
-    def _misbehave(self, event, out):
+    def _misbehave(self, event, rows, out):
         match event.reason:
-            case "bug":
+            case "bug" | "keyless":
                 raise ZeroDivisionError("secret payload")
             case "reject":
                 raise RejectedError("negative_quantity", "no", event.sku)
@@ -80,6 +86,8 @@ class Adder(Rule):
                 raise UnknownSchema("registry down")
             case "broken":
                 raise InvariantBroken("captured < refunded")
+            case "misfit":
+                rows.put("misfit", ParkedQueue(first_index="no number", next_index=0))
             case "remind":
                 out.arm("hold", event.sku, event.movement_id, out.accepted_at_us + 10_000_000)
 
@@ -88,8 +96,11 @@ class Adder(Rule):
         out.emit(EVENTS, moved(f"due-{due.timer_id}", due.key))
 
 
+TOPICS, CODEC = Topics.load(), Codec.offline()
+
+
 def driver(rule=None, **options):
-    return TestDriver([rule or Adder()], **options)
+    return TestDriver([rule or Adder()], TOPICS, codec=CODEC, **options)
 
 
 def names(play):
@@ -97,7 +108,7 @@ def names(play):
 
 
 def parked(play):
-    return [r for r in play.state("omni.hospital.state.v1").values()]
+    return list(play.state("omni.hospital.state.v1").values())
 
 
 def test_outputs_rows_and_offsets_become_visible_together():
@@ -192,13 +203,17 @@ def test_setting_what_a_record_waits_for_releases_its_queue_in_order():
     assert names(play)[-1] == "d"
 
 
-def release(play, action, park_key="x"):
+def release(play, action, park_key="x", task="adder"):
     request = ReleaseParked(
-        task="adder", park_key=park_key, action=action, requested_by="ops", reason="test",
+        task=task, park_key=park_key, action=action, requested_by="ops", reason="test",
         requested_at_us=0,
     )  # fmt: skip
-    where = next(key for key in play.rows("adder") if key.startswith(ParkedQueue.__name__))
-    partition = int(where.split("/")[1])
+    at = f"{ParkedQueue.__name__}/"
+    [partition] = [
+        int(row.split("/")[1])
+        for row in play.rows("adder")
+        if row.startswith(at) and row.endswith(f"/{park_key}")
+    ]
     play.log.write(INBOX, partition, b"x", play.codec.encode(request), 0)
     play.run()
 
@@ -273,6 +288,110 @@ def test_a_timer_runs_after_what_was_accepted_before_it():
     play.append(INBOX, moved("b"))
     play.run()
     assert names(play) == ["a", "b", "due-a"]
+
+
+def test_a_bug_is_shown_with_its_place_and_without_payload():
+    play = driver()
+    play.append(INBOX, moved("a", reason="bug"))
+    play.run()
+    [shown] = parked(play)
+    assert shown.error.startswith("ZeroDivisionError in the handler (test_task.py:")
+
+
+def test_a_record_whose_park_key_cannot_be_told_waits_under_its_inbox_key():
+    play = driver()
+    play.append(INBOX, moved("a", "x", reason="keyless"))
+    play.append(INBOX, moved("b", "x"))
+    play.append(INBOX, moved("c", "y"))
+    play.run()
+    assert names(play) == ["c"]
+    assert {r.park_key for r in parked(play)} == {"t:x"}
+
+
+def test_a_row_that_does_not_fit_its_schema_parks_its_record_alone():
+    play = driver()
+    for name, sku, reason in [("a", "x", None), ("b", "y", "misfit"), ("c", "x", None)]:
+        play.append(INBOX, moved(name, sku, reason=reason))
+    play.run()
+    assert names(play) == ["a", "c"]
+    assert [(r.error_class, r.park_key) for r in parked(play)] == [("ContractError", "y")]
+
+
+def test_a_long_queue_is_released_in_several_transactions(monkeypatch):
+    monkeypatch.setattr(task_module, "REPLAYS_PER_TURN", 3)
+    play = driver(batch_records=1)
+    for number in range(10):
+        play.append(INBOX, moved(f"m{number}", "x", reason=None if number else "bug"))
+    play.run()
+    release(play, ReleaseAction.SKIP)
+    assert names(play) == [f"m{number}" for number in range(1, 10)]
+    asked = play.records(INBOX, ReleaseParked)
+    assert [request.action for request in asked] == [ReleaseAction.SKIP, *[ReleaseAction.RETRY] * 2]
+    assert parked(play) == []
+
+
+def test_the_hospital_is_bounded_and_says_so_half_way():
+    alarms = []
+
+    class Watching(Unobserved):
+        def alarmed(self, task, what):
+            alarms.append(what)
+
+    play = driver(parked_limit=4, observer=Watching())
+    for number in range(4):
+        play.append(INBOX, moved(f"m{number}", "x", reason="bug"))
+    play.run()
+    assert alarms == ["the hospital is half full"]
+    play.append(INBOX, moved("m4", "x"))
+    with pytest.raises(InvariantBroken, match="parked_limit"):
+        play.run()
+
+
+def test_a_release_meant_for_another_task_is_ignored():
+    play = driver()
+    play.append(INBOX, moved("a", "x", reason="bug"))
+    play.run()
+    release(play, ReleaseAction.SKIP, task="someone-else")
+    assert len(parked(play)) == 1
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(
+                st.sampled_from(["x", "y"]), st.sampled_from([None, None, "unmapped", "bug"])
+            ),
+            st.sampled_from([ReleaseAction.RETRY, ReleaseAction.SKIP]),
+        ),
+        max_size=15,
+    )
+)
+@settings(max_examples=80, deadline=None)
+def test_no_record_overtakes_another_of_its_key_and_only_skipped_ones_are_missing(story):
+    rule = Adder()
+    play = driver(rule)
+    told, skipped = {"x": [], "y": []}, set()
+    for number, step in enumerate(story):
+        if isinstance(step, ReleaseAction):
+            rule.cured = frozenset({"cure"})
+            waiting = [r for r in parked(play) if r.park_key == "x"]
+            if waiting:
+                if step is ReleaseAction.SKIP:
+                    head = min(waiting, key=lambda r: r.queue_index)
+                    skipped.add((head.partition, head.offset))
+                release(play, step)
+            continue
+        sku, reason = step
+        play.append(INBOX, moved(f"m{number:02d}", sku, reason=reason))
+        play.run()
+        told[sku].append(f"m{number:02d}")
+        rule.cured = frozenset()
+    for sku, arrived in told.items():
+        applied = [e.movement_id for e in play.records(EVENTS, StockMoved) if e.sku == sku]
+        waiting = sum(1 for r in parked(play) if r.park_key == sku)
+        assert applied == sorted(applied)
+        gone = len(skipped) if sku == "x" else 0
+        assert len(applied) + waiting + gone == len(arrived)
 
 
 @given(

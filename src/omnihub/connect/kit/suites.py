@@ -6,8 +6,8 @@
 
 `SourceSuite`, `FolderSuite` and `SinkSuite` are in `omnihub.connect.kit.systems`.
 
-Guarantees: each check but three (missing key, wrong type, truncated webhook) has been seen to fail on
-a connector that is broken for it: see tests/unit/connect/test_kit.py.
+Guarantees: each check but three (missing key, wrong type, truncated webhook) has been seen to fail
+on a connector that is broken for it: see tests/unit/connect/test_kit.py.
 Does not: kill processes or measure; those checks come with a later version.
 """
 
