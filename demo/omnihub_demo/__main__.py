@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from omnihub.model.errors import OmniHubError
 from omnihub_demo import kept
@@ -21,7 +22,7 @@ from omnihub_demo.folders import DEFAULT_ROOT, Folders
 from omnihub_demo.process import DemoError
 from omnihub_demo.show import Options, perform
 
-INTERRUPTED = 130
+CANNOT_RUN, INTERRUPTED = 2, 130
 
 
 def parse(arguments: list[str]) -> tuple[Options, Folders]:
@@ -62,24 +63,40 @@ async def run(options: Options, folders: Folders, console: Console) -> int:
 async def _until_interrupted(options: Options, folders: Folders, console: Console) -> int:
     task = asyncio.create_task(run(options, folders, console))
     loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        # Once is enough: a second Ctrl-C must not cut the cleaning short.
+        if not task.cancelling():
+            console.print("Stopping everything …")
+            task.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, interrupt)
     try:
         return await task
     except asyncio.CancelledError:
-        console.print("Interrupted: everything is stopped.")
         return INTERRUPTED
 
 
 def main(arguments: list[str]) -> int:
     """Run the demo."""
     options, folders = parse(arguments)
-    console = Console(stderr=False)
+    console = Console()
     try:
         return asyncio.run(_until_interrupted(options, folders, console))
-    except (DemoError, OmniHubError, ValueError) as error:
-        console.print(f"[bold red]The demo cannot run:[/] {error}", highlight=False)
-        return 2
+    except Exception as error:
+        first = _first(error)
+        if not isinstance(first, DemoError | OmniHubError | ValueError):
+            raise
+        console.print(f"[bold red]The demo cannot run:[/] {escape(str(first))}", highlight=False)
+        return CANNOT_RUN
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return what a group of errors began with."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 if __name__ == "__main__":

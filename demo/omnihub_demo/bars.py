@@ -48,6 +48,15 @@ def freshness(effects: Iterable[Effect]) -> Freshness | None:
     return Freshness(percentile(ages, 0.5), percentile(ages, 0.99), ages[-1], len(ages))
 
 
+def freshness_by_system(effects: Iterable[Effect]) -> dict[str, Freshness]:
+    """Return the figures of every system that has effects."""
+    of: dict[str, list[Effect]] = {}
+    for effect in effects:
+        of.setdefault(effect.system, []).append(effect)
+    found = {system: freshness(each) for system, each in sorted(of.items())}
+    return {system: figures for system, figures in found.items() if figures is not None}
+
+
 def percentile(ordered: Sequence[float], share: float) -> float:
     """Return the nearest-rank percentile of values in ascending order."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

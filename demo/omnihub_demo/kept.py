@@ -18,7 +18,8 @@ from omnihub_demo.folders import Folders
 from omnihub_demo.process import ChildProcess, DemoError
 
 if TYPE_CHECKING:
-    from omnihub_demo.show import Options, Stage
+    from omnihub_demo.show import Options
+    from omnihub_demo.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)

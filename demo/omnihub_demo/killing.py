@@ -14,9 +14,9 @@ from omnihub_demo.backlog import WORKER_GROUP, Backlog, Behind, Place
 from omnihub_demo.hub import Hub
 from omnihub_demo.player import Player
 
-HOLD_S = 0.4
+HOLD_S = 0.25
 AIM_S = 8.0
-ENOUGH = 12
+ENOUGH = 8
 TRIES = 3
 
 

@@ -76,6 +76,7 @@ class Player:
     def __init__(self, play: Play, timetable: Timetable, folders: Folders, erp: Erp) -> None:
         self.till = Till(folders, play.products)
         self.desk = Desk(erp, play.first_day - timedelta(days=1))
+        self.opened = asyncio.Event()
         self._timetable = timetable
         self._slow: set[asyncio.Task[None]] = set()
         self._held_s = 0.0

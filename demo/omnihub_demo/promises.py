@@ -12,7 +12,6 @@ from omnihub_demo.quiet import Quiet
 from omnihub_demo.verdict import Verdict
 
 SHOWN = 3
-FULL_WEEK_EVENTS = MIN_EVENTS
 
 
 @dataclass(frozen=True, slots=True)

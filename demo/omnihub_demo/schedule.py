@@ -18,6 +18,9 @@ from omnihub_demo.drops import Drop
 from omnihub_demo.places import midnight
 from omnihub_demo.play import Count, Document, Owner, Play, Receipt, TransactionKey
 
+RECEIPT_HOURS = ((0.05, 0.42), (0.5, 0.9))
+"""Shares of the day; the pause lies where a runner kills a worker: one outage, told apart."""
+
 
 class Phase(Enum):
     """Part of the timetable, in order; a runner may wait for quiet after OPENING."""
@@ -214,7 +217,8 @@ def _files(phase: Phase, files: Iterable[Drop], rate: float) -> Iterator[Deliver
 
 def _receipts(play: Play, day_s: float, random: Random) -> Iterator[Delivery]:
     for receipt in play.receipts:
-        yield Delivery(Phase.DAY, random.uniform(0.05, 0.9) * day_s, PostReceipt(receipt))
+        when = random.choice(RECEIPT_HOURS)
+        yield Delivery(Phase.DAY, random.uniform(*when) * day_s, PostReceipt(receipt))
 
 
 def _in_time(deliveries: list[Delivery]) -> list[Delivery]:

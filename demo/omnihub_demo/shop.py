@@ -109,7 +109,11 @@ async def open_shop(folders: Folders, port: int) -> Shop:
         except httpx.TransportError:
             return False
 
-    await until(answers, START_TIMEOUT_S, f"the web store is silent. {last_words(log)}")
+    try:
+        await until(answers, START_TIMEOUT_S, f"the web store is silent. {last_words(log)}")
+    except BaseException:  # Ctrl-C while waiting must not leave it behind
+        shop.process.end(1.0)
+        raise
     return shop
 
 

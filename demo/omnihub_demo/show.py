@@ -4,50 +4,42 @@ Guarantees: every process that was started is ended, however it ends, unless it 
 """
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from omnihub_connectors.tryton.install import Installation as TrytonInstallation
-from omnihub_connectors.tryton.install import default_home
-from omnihub_connectors.tryton.server import TrytonServer
 from rich.console import Console
 
-from omnihub.broker import tcp
-from omnihub.wiring.installation import Installation
 from omnihub_demo import report as reports
-from omnihub_demo import shop as shops
 from omnihub_demo.backlog import Backlog
-from omnihub_demo.bars import MIN_EVENTS, Freshness, freshness
+from omnihub_demo.bars import freshness, freshness_by_system
 from omnihub_demo.breaks import Break, Saboteur
-from omnihub_demo.config import ERP_PASSWORD, cross_references, write_config
-from omnihub_demo.erp import Erp
 from omnihub_demo.facts import expected_facts
 from omnihub_demo.folders import Folders
-from omnihub_demo.hub import STOP_GRACE_S, Hub, open_hub
+from omnihub_demo.hub import Hub
 from omnihub_demo.killing import Kill, kill_busy_worker
-from omnihub_demo.ledger import judge
-from omnihub_demo.log import open_log
+from omnihub_demo.ledger import Ledger, judge
 from omnihub_demo.monitor import Monitor, Spectacle
 from omnihub_demo.plan import build
-from omnihub_demo.play import Owner, Play
+from omnihub_demo.play import Play
 from omnihub_demo.player import Player
 from omnihub_demo.promises import Run, promises, volume
 from omnihub_demo.quiet import Calm, Quiet, inputs_of
 from omnihub_demo.readback import Systems, read_back
-from omnihub_demo.readings import Effect, Readings
+from omnihub_demo.readings import Readings
 from omnihub_demo.schedule import Pace, Phase, Timetable, schedule
+from omnihub_demo.stage import Stage, set_stage
 from omnihub_demo.verdict import judge_readings
-from omnihub_demo.view import show_live
+from omnihub_demo.view import line_of, show_live
 
 PACE = Pace(limit_s=175.0)
 KILL_AT = 0.45
+LONG_ENOUGH_S = 60.0
 BREAK_AT = 0.6
-OPENING_STABLE_S, REST_STABLE_S = 1.5, 4.0
+OPENING_STABLE_S, REST_STABLE_S = 2.5, 5.0
 QUIET_TIMEOUT_S = 120.0
-FULL_WEEK_FACTS = MIN_EVENTS
+FULL_WEEK_DAYS = 6
 
 
 @dataclass(frozen=True)
@@ -58,15 +50,6 @@ class Options:
     seed: int
     broken: Break | None
     keep: bool
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Everything that runs, with clients."""
-
-    systems: Systems
-    install: Installation
-    now_us: int
 
 
 @dataclass(frozen=True)
@@ -85,12 +68,16 @@ async def perform(
 ) -> tuple[reports.Report, Stage]:
     """Play, read back and judge; processes end with `stack`."""
     began, now_us = time.monotonic(), time.time_ns() // 1000
-    console.print(f"Reading week {options.week} of a real grocer …", highlight=False)
+    console.print(f"Reading week {options.week} of a real grocer's year", highlight=False)
     play = build(options.week, options.seed, now_us)
-    timetable, ledger, expected = schedule(play, PACE), judge(play), expected_facts(play)
+    timetable, ledger = schedule(play, PACE), judge(play)
     title = f"OmniHub: week {play.week}, seed {play.seed}"
-    spectacle = Spectacle(title, expected.total, began=began)
-    stage = await _set(play, folders, console, stack, now_us)
+    spectacle = Spectacle(title, ledger.facts.total, began=began)
+
+    def say(text: str) -> None:
+        console.print(line_of(spectacle, text), highlight=False, markup=False, soft_wrap=True)
+
+    stage = await set_stage(play, now_us, folders, say, stack)
     systems = stage.systems
     saboteur = Saboteur(
         options.broken, play, timetable, ledger, stage.install, systems.erp, systems.shop
@@ -100,60 +87,45 @@ async def perform(
         spectacle.phase = "reading every system back"
         await saboteur.when_quiet()
         seen = await read_back(systems)
+    report = _judged(play, timetable, ledger, done, seen, options.broken)
+    return replace(report, wall_s=time.monotonic() - began), stage
+
+
+def _judged(
+    play: Play,
+    timetable: Timetable,
+    ledger: Ledger,
+    done: Performance,
+    seen: Readings,
+    broken: Break | None,
+) -> reports.Report:
+    """Return the report; how long all of it took is told later."""
+    expected = expected_facts(play)
     verdict = judge_readings(seen, expected, ledger, done.player.till.dropped)
-    by_system, opening = _freshness(seen, done.day_began_us)
+    at_base_rate = [x for x in seen.effects if x.accepted_at_us >= done.day_began_us]
+    in_opening = [x for x in seen.effects if x.accepted_at_us < done.day_began_us]
+    events = expected.total - len(verdict.lost)
     run = Run(
         verdict=verdict,
         quiet=done.quiet,
-        events=expected.total - len(verdict.lost),
-        events_per_s=(expected.total - len(verdict.lost)) / done.play_s,
+        events=events,
+        events_per_s=events / done.play_s,
         injected=timetable.injected,
         kills=done.kills,
-        by_system=by_system,
+        by_system=freshness_by_system(at_base_rate),
     )
-    is_full_week = len({t.key.business_day for t in play.transactions}) >= 6
-    report = reports.Report(
+    days = {transaction.key.business_day for transaction in play.transactions}
+    return reports.Report(
         week=play.week,
         seed=play.seed,
-        broken=options.broken,
+        broken=broken,
         run=run,
         seen=seen,
-        overall=freshness(x for x in seen.effects if x.accepted_at_us >= done.day_began_us),
-        opening=opening,
-        promises=(*promises(run), volume(run.events, is_full_week)),
-        wall_s=time.monotonic() - began,
+        overall=freshness(at_base_rate),
+        opening=freshness_by_system(in_opening),
+        promises=(*promises(run), volume(events, is_full_week=len(days) >= FULL_WEEK_DAYS)),
+        wall_s=0.0,
     )
-    return report, stage
-
-
-async def _set(
-    play: Play, folders: Folders, console: Console, stack: AsyncExitStack, now_us: int
-) -> Stage:
-    """Start everything, fill the master data, and open the clients."""
-    folders.fresh()
-    tryton = TrytonInstallation(default_home())
-    await asyncio.to_thread(tryton.install, lambda line: console.print(line, highlight=False))
-    console.print("Starting Tryton, the web store and the hub …", highlight=False)
-    ports: set[int] = set()
-    for _ in range(2):
-        ports.add(tcp.choose_free("127.0.0.1", ports))
-    api_port, shop_port = ports
-    shops.make_keys(folders)
-    server = TrytonServer(folders.tryton, tryton)
-    stack.push_async_callback(asyncio.to_thread, server.stop)
-    starting = asyncio.to_thread(server.start)
-    shop, _ = await asyncio.gather(shops.open_shop(folders, shop_port), starting)
-    folders.write_secret(ERP_PASSWORD, server.connector.password.get_secret_value())
-    stack.push_async_callback(asyncio.to_thread, shop.process.end, 5.0)
-    write_config(play, folders, api_port, shop.url, server.url)
-    hub = await open_hub(folders, api_port)
-    stack.push_async_callback(asyncio.to_thread, hub.process.end, STOP_GRACE_S)
-    erp = Erp(server, play.owned_by(Owner.ERP))
-    await hub.import_map(list(cross_references(play)))
-    products = [play.products[sku] for sku in play.erp_skus]
-    await asyncio.gather(erp.set_up(products), shop.create_products(products))
-    install, reader = open_log(folders, dict(os.environ))
-    return Stage(Systems(folders, hub, erp, shop, reader), install, now_us)
 
 
 async def _play(
@@ -163,50 +135,44 @@ async def _play(
     player = Player(play, timetable, systems.folders, systems.erp)
     backlog = await asyncio.to_thread(Backlog, hub.run().bootstrap, inputs_of(stage.install))
     calm = Calm(hub, backlog, systems.folders, lambda: not player.desk.unfinished)
-    desk = asyncio.create_task(player.desk.work())
     began = time.monotonic()
-    try:
+    async with asyncio.TaskGroup() as group:
+        desk = group.create_task(player.desk.work())
+        length_s = timetable.lengths_s[Phase.DAY]
+        kill = group.create_task(_kill(length_s, hub, backlog, player, spectacle))
         spectacle.phase = "opening counts"
         await player.play(Phase.OPENING)
         await calm.reached(OPENING_STABLE_S, QUIET_TIMEOUT_S)
         day_began_us = time.time_ns() // 1000
-        saboteur.before_day(player)
+        player.opened.set()
+        harm = group.create_task(_harm(length_s, saboteur, player))
         spectacle.phase = "the week"
-        kills = await _day(timetable, hub, backlog, player, spectacle, saboteur)
+        await player.play(Phase.DAY)
         spectacle.phase = "late files"
         await player.play(Phase.CLOSING)
         spectacle.phase = "until all is quiet"
+        kills, _ = await asyncio.gather(kill, harm)
         quiet = await calm.reached(REST_STABLE_S, QUIET_TIMEOUT_S)
-    finally:
         desk.cancel()
     return Performance(tuple(kills), quiet, quiet.since - began, day_began_us, player)
 
 
-async def _day(
-    timetable: Timetable,
-    hub: Hub,
-    backlog: Backlog,
-    player: Player,
-    spectacle: Spectacle,
-    saboteur: Saboteur,
+async def _kill(
+    length_s: float, hub: Hub, backlog: Backlog, player: Player, spectacle: Spectacle
 ) -> list[Kill]:
-    length_s = timetable.lengths_s[Phase.DAY]
-
-    async def kill() -> list[Kill]:
+    """Kill in mid-week; a week of seconds is over before, so there it is in the opening burst."""
+    if length_s >= LONG_ENOUGH_S:
+        await player.opened.wait()
         await asyncio.sleep(length_s * KILL_AT)
-        kills = await kill_busy_worker(hub, backlog, player)
-        spectacle.kills += [f"{x.worker} (lag {x.lag_at_kill})" for x in kills]
-        return kills
+    kills = await kill_busy_worker(hub, backlog, player)
+    spectacle.kills += [f"{x.worker} (lag {x.lag_at_kill})" for x in kills]
+    return kills
 
-    async def harm() -> None:
-        await asyncio.sleep(length_s * BREAK_AT)
-        await saboteur.in_mid_day()
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(player.play(Phase.DAY))
-        killing = group.create_task(kill())
-        group.create_task(harm())
-    return killing.result()
+async def _harm(length_s: float, saboteur: Saboteur, player: Player) -> None:
+    saboteur.before_day(player)
+    await asyncio.sleep(length_s * BREAK_AT)
+    await saboteur.in_mid_day()
 
 
 @asynccontextmanager
@@ -222,20 +188,3 @@ async def _watched(systems: Systems, spectacle: Spectacle, console: Console) -> 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _freshness(
-    seen: Readings, day_began_us: int
-) -> tuple[dict[str, Freshness], dict[str, Freshness]]:
-    """Return the figures by system at the base rate, and those of the opening burst."""
-    day: dict[str, list[Effect]] = {}
-    opening: dict[str, list[Effect]] = {}
-    for effect in seen.effects:
-        part = day if effect.accepted_at_us >= day_began_us else opening
-        part.setdefault(effect.system, []).append(effect)
-    return _figures(day), _figures(opening)
-
-
-def _figures(effects: dict[str, list[Effect]]) -> dict[str, Freshness]:
-    found = {system: freshness(each) for system, each in sorted(effects.items())}
-    return {system: figures for system, figures in found.items() if figures is not None}

@@ -32,10 +32,16 @@ def line(show: Spectacle) -> str:
         for name, each in sorted(show.fresh.items())
     )
     kills = f", killed {', '.join(show.kills)}" if show.kills else ""
-    return (
-        f"{show.seconds:5.0f} s  {show.phase}: {show.events}/{show.total} events, "
-        f"{show.events_per_s:.0f}/s, lag {show.lag}{', ' + fresh if fresh else ''}{kills}"
+    return line_of(
+        show,
+        f"{show.phase}: {show.events}/{show.total} events, "
+        f"{show.events_per_s:.0f}/s, lag {show.lag}{', ' + fresh if fresh else ''}{kills}",
     )
+
+
+def line_of(show: Spectacle, text: str) -> str:
+    """Return a line of the show's log."""
+    return f"{show.seconds:5.0f} s  {text}"
 
 
 def panel(show: Spectacle) -> Group:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from omnihub.connect.errors import AuthFailed, Transient
-from omnihub.connect.sdk import Health, Stream
+from omnihub.connect.sdk import Health, Offset, Stream
 from omnihub.model.ids import CommandId, Sku
 from omnihub.model.records import (
     MovementKind,
@@ -113,7 +113,8 @@ async def test_a_page_may_end_among_rows_of_one_transaction(shop: Shop) -> None:
 async def test_any_offset_gives_the_same_page_and_the_same_rest_again(shop: Shop) -> None:
     one, other = shop.connector(), shop.connector()
     for feed in ("counts", "products"):
-        offsets, bodies = [None], []
+        offsets: list[Offset | None] = [None]
+        bodies = []
         while (batch := await one.poll(Stream(feed), offsets[-1], 13)).deliveries:
             assert await other.poll(Stream(feed), offsets[-1], 13) == batch
             bodies.append([shop.told([each]) for each in batch.deliveries])

@@ -79,9 +79,14 @@ class TopicAdmin:
         described = _answer(self._client.describe_cluster(), "describe the cluster")
         return str(described.cluster_id)
 
-    def names(self) -> list[str]:
-        """Return every topic's name, internal ones excluded."""
-        return sorted(name for name in self._partition_counts() if not name.startswith("__"))
+    def names(self, patience_s: float = _TIMEOUT_S) -> list[str]:
+        """Return every topic's name, internal ones excluded.
+
+        Raises:
+            LogUnavailable: the cluster does not answer within `patience_s`.
+        """
+        counts = self._partition_counts(patience_s)
+        return sorted(name for name in counts if not name.startswith("__"))
 
     def describe(self, names: Iterable[str]) -> list[TopicDescription]:
         """Return what the broker knows of `names`; unknown names are left out."""
@@ -121,9 +126,9 @@ class TopicAdmin:
         finally:
             consumer.close()
 
-    def _partition_counts(self) -> dict[str, int]:
+    def _partition_counts(self, patience_s: float = _TIMEOUT_S) -> dict[str, int]:
         try:
-            topics = self._client.list_topics(timeout=_TIMEOUT_S).topics
+            topics = self._client.list_topics(timeout=patience_s).topics
         except KafkaException as error:
             raise _unavailable(f"list topics of {self._cluster.bootstrap}", error) from error
         return {name: len(topic.partitions) for name, topic in topics.items()}
@@ -212,4 +217,6 @@ def _answer(future: Any, act: str, *harmless: int) -> Any:
 
 
 def _unavailable(act: str, error: Exception) -> LogUnavailable:
-    return LogUnavailable(f"Cannot {act}: {error}. Check that Kafka runs.", retry_after_s=1.0)
+    why = error.args[0].str() if isinstance(error, KafkaException) else "no answer"
+    cure = "Check that Kafka runs (omnihub kafka status), or correct kafka.bootstrap."
+    return LogUnavailable(f"Cannot {act}: {why}. {cure}", retry_after_s=1.0)

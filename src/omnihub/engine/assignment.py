@@ -104,7 +104,7 @@ class Assignment:
             for at, task in tasks.items():
                 task.open(self._start(consumer, task, committed[at]))
             self.tasks = tasks
-            gc.freeze()  # Rows live long: collecting must not look at them again and again.
+            _freeze()
             self.deliver(consumer)
         self._kept = {}
         self.is_noted = False
@@ -185,3 +185,10 @@ def _first_offset(consumer: Consumer, task: Task) -> int:
     except KafkaException as error:
         raise TransactionLost(f"no start of {task.inbox}: {error.args[0].str()}", 0.2) from error
     return int(low)
+
+
+def _freeze() -> None:
+    """Rows live long: collecting must not look at them again, but those of lost tasks must go."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

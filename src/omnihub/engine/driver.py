@@ -8,7 +8,7 @@ Does not: rebalance, or run several workers (the lab tests do).
 
 from collections.abc import Callable, Sequence
 
-from omnihub.broker.memory import MemoryLog
+from omnihub.broker.memory import MemoryLog, Stored
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.partition import partition_for
 from omnihub.contracts.topics import Topics
@@ -26,8 +26,8 @@ KINDS = kinds_by_name(RECORDS)
 OUTAGES_IN_A_ROW = 100
 
 
-class Crash(Exception):
-    """The process was killed at the stage that the test asked for."""
+class Crash(BaseException):
+    """The process was killed: no handler may catch it."""
 
 
 class TestDriver:
@@ -65,6 +65,7 @@ class TestDriver:
         self._committed: dict[tuple[str, int], int] = {}
         self._crash: tuple[str, int] | None = None
         self._tasks: list[Task] = []
+        self._runs = 0
         for handler in self._handlers:
             self.log.create(self.topics.changelog(handler.name, handler.inbox))
         self.restart()
@@ -97,6 +98,7 @@ class TestDriver:
     def restart(self) -> None:
         """Forget everything in memory and restore it from the changelogs."""
         self._crash = None
+        self._runs += 1
         self._tasks = [
             self._open(handler, partition)
             for handler in self._handlers
@@ -153,6 +155,7 @@ class TestDriver:
             self.codec,
             self.topics,
             self._observer,
+            f"run-{self._runs}",
             self._parked_limit,
         )
         for stored in self.log.read(task.changelog, partition):
@@ -166,14 +169,22 @@ class TestDriver:
     def _turn(self) -> bool:
         for task in self._tasks:
             waiting = self.log.read(task.inbox, task.partition, task.next_offset)
-            for stored in waiting[: self._batch_records]:
-                task.process(stored.offset, stored.timestamp_ms, stored.key, stored.value)
+            self._process(task, waiting[: self._batch_records])
             task.wake(self.now_us)
             task.ask_releases(self.resolver, self.now_us)
         dirty = [task for task in self._tasks if task.is_dirty]
         if dirty:
             self._commit(dirty)
         return bool(dirty)
+
+    def _process(self, task: Task, batch: Sequence[Stored]) -> None:
+        for stored in batch:
+            record = (stored.offset, stored.timestamp_ms, stored.key, stored.value)
+            if task.attempts.is_pending:
+                for _ in task.attempt(record, batch[-1].offset + 1):
+                    self._commit([task])
+            else:
+                task.process(*record)
 
     def _commit(self, dirty: Sequence[Task]) -> None:
         self._stage("begun")

@@ -26,8 +26,8 @@ class TransactionLost(RetryableError):
 class RowsUnfit(RetryableError):
     """A changed row does not fit its schema or the log; found when the batch was to be committed.
 
-    The task is careful until its next commit: it tries every row of every record at once, so that
-    the record that wrote the row is parked and its neighbours go on.
+    The second time the task is careful with this batch: it tries every row of every record at once,
+    so that the record that wrote the row is parked and its neighbours go on.
     """
 
 

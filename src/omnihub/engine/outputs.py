@@ -46,6 +46,7 @@ class Outputs:
         self.timestamp_ms = 0
         self.is_retry = False
         self.staged: list[Output] = []
+        self._encoded: dict[int, tuple[Record, bytes]] = {}
 
     @property
     def accepted_at_us(self) -> int:
@@ -74,9 +75,29 @@ class Outputs:
         value = self._encode(record)
         if len(value) > LARGEST_VALUE_BYTES:
             check_size(record, value, topic)
+        self._encoded[id(record)] = (record, value)
         self.staged.append(
             (topic, partition, key.encode(), value, self.timestamp_ms, headers_of(record, key))
         )
+
+    def stored(self, row: Record, topic: str) -> bytes:
+        """Return the bytes of a row; a snapshot that was emitted, too, is encoded once.
+
+        Raises:
+            ContractError: it does not fit its schema.
+            ParkError: it is too large.
+        """
+        known = self._encoded.get(id(row))
+        if known is not None:  # It holds the record, so nothing else can have its id.
+            return known[1]
+        value = self._encode(row)
+        check_size(row, value, topic)
+        return value
+
+    def clear(self) -> None:
+        """The batch is over, one way or the other."""
+        self.staged.clear()
+        self._encoded.clear()
 
     def remove(self, topic: str, key: str) -> None:
         """Emit a tombstone for `key` of a compacted topic."""

@@ -1,51 +1,41 @@
 """One task partition: a handler, its rows, and what a batch of input did to them.
 
 Guarantees: `process` is a function of the input record and the rows; a record that fails leaves
-only its place in the hospital (or a `Rejected` event); nothing is visible before `keep`. A record
-that cannot be read, or whose park key cannot be told, holds back what comes after it under the same
-inbox key.
+only its place in the hospital (or a `Rejected` event); nothing is visible before `keep`.
 Does not: talk to Kafka (see `worker`), or know the time except for timers.
 """
 
-from collections.abc import Callable
-
-import structlog
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.errors import ContractError
 from omnihub.contracts.topics import INBOX_RECORDS, Topics
+from omnihub.engine.attempts import Attempts
 from omnihub.engine.errors import Misplaced, RowsUnfit
-from omnihub.engine.hospital import BEHIND, Arrival, Diagnosis, Hospital
+from omnihub.engine.hospital import Arrival, Hospital
 from omnihub.engine.observer import EngineObserver
-from omnihub.engine.outputs import Outputs, check_size
+from omnihub.engine.outputs import Outputs
 from omnihub.engine.overlay import Overlay
+from omnihub.engine.parking import Parking
+from omnihub.engine.rejection import rejected
 from omnihub.engine.store import Store, changelog_key
 from omnihub.engine.timers import Timers
 from omnihub.model.errors import InvariantBroken, ParkError, RejectedError, RetryableError
-from omnihub.model.ids import EventId, TenantId, derive_id
 from omnihub.model.record import Record
-from omnihub.model.records import (
-    EventMeta,
-    Rejected,
-    ReleaseAction,
-    ReleaseParked,
-    TaskPosition,
-    TimerDue,
-)
+from omnihub.model.records import ReleaseAction, ReleaseParked, TaskPosition, TimerDue
 from omnihub.rules.rule import Handler
 
-log = structlog.get_logger(__name__)
 POSITION_KEY = ""
 TIMERS_PER_TURN = 1000
-REPLAYS_PER_TURN = 1000
-"""A longer queue is released in several transactions, so that none outlives its timeout."""
 PARKED_LIMIT = 100_000
-UNDECODABLE = "undecodable"
 Change = tuple[bytes, bytes | None]
+Input = tuple[int, int, bytes | None, bytes | None]
+"""One input record: offset, timestamp (ms), key, value."""
 
 
 class Task:
-    """Runs one handler over one partition of its inbox."""
+    """Runs one handler over one partition of its inbox; `run` names the process."""
 
     def __init__(
         self,
@@ -55,6 +45,7 @@ class Task:
         codec: Codec,
         topics: Topics,
         observer: EngineObserver,
+        run: str,
         parked_limit: int = PARKED_LIMIT,
     ) -> None:
         self.handler = handler
@@ -66,22 +57,31 @@ class Task:
         self.overlay = Overlay(store)
         self.timers = Timers(self.overlay)
         self.outputs = Outputs(topics, codec, self.timers.put, self.timers.drop)
+        self.attempts = Attempts(self.overlay, run)
         self.hospital = Hospital(self.name, self.overlay, self.outputs, observer, parked_limit)
         self.next_offset = 0
         self.kept_offset = 0
-        self.is_careful = False
-        self._accepts = frozenset({*topics.spec(handler.inbox).records, *INBOX_RECORDS})
         self._decode = codec.decode
         self._encode = codec.encode
         self._observer = observer
+        self._accepts = frozenset({*topics.spec(handler.inbox).records, *INBOX_RECORDS})
+        self._careful_until = 0
         self._applied = 0
-        self._outcomes: dict[str, int] = {}
+        self._outcomes: Counter[str] = Counter()
+        self._parking = Parking(
+            handler,
+            self.hospital,
+            self.overlay,
+            self.outputs,
+            self._outcomes,
+            read=self._read,
+            run=self._run,
+        )
 
     def open(self, next_offset: int) -> None:
         """Start on restored rows at `next_offset`."""
         self.next_offset = self.kept_offset = next_offset
-        self.timers.rebuild(self.store)
-        self.hospital.rebuild(self.store)
+        self._rebuild()
 
     @property
     def position(self) -> int | None:
@@ -108,18 +108,37 @@ class Task:
         self.outputs.begin(timestamp_ms)
         if value is not None:
             try:
-                record = self._decode(value)
-                if type(record) not in self._accepts:
-                    raise _misplaced(record, self.inbox)
+                record = self._read(value)
             except ParkError as error:
-                self._park_unread(self._arrival(offset, timestamp_ms, key, value), error)
+                arrival = self._arrival(offset, timestamp_ms, key, value)
+                self._parking.park_unread(arrival, error)
             else:
                 if self.hospital.waiting or type(record) is ReleaseParked:
                     arrival = self._arrival(offset, timestamp_ms, key, value)
-                    self._handle_beside_queues(record, arrival)
-                elif (failure := self._try(record, offset)) is not None:
-                    self._park(record, self._arrival(offset, timestamp_ms, key, value), failure)
+                    self._parking.take(record, arrival)
+                elif (failure := self._run(record, offset)) is not None:
+                    arrival = self._arrival(offset, timestamp_ms, key, value)
+                    self._parking.park(record, arrival, failure)
         self.next_offset = offset + 1
+
+    def attempt(self, record: Input, until_offset: int) -> Iterator[None]:
+        """Process the first record of a first batch, which ends before `until_offset`.
+
+        At every step the caller commits what is staged: the note that the batch is begun, and, once
+        it has killed processes, each of its records. See `attempts`.
+        """
+        offset, timestamp_ms, key, value = record
+        if offset == self.attempts.culprit and value is not None:
+            self.outputs.begin(timestamp_ms)
+            self._parking.park_killer(self._arrival(offset, timestamp_ms, key, value))
+            self._observer.alarmed(self.name, "a record ends the process")
+            self.next_offset = offset + 1
+            return
+        is_alone = self.attempts.announce(offset, until_offset)
+        yield
+        self.process(*record)
+        if is_alone:
+            yield
 
     def wake(self, now_us: int) -> None:
         """Append the timers that are due to the own inbox partition."""
@@ -155,79 +174,62 @@ class Task:
         Raises:
             RowsUnfit: a row cannot be stored; drop the batch and run it again.
         """
+        self.attempts.settle(self.next_offset)
         position = TaskPosition(topic=self.inbox, next_offset=self.next_offset)
-        # A row like any other: a task that stays over a rebalance is compared by it, too.
-        self.overlay.staged[TaskPosition, POSITION_KEY] = position
+        stored, changelog = self.outputs.stored, self.changelog
         try:
             changed = [
-                (changelog_key(key), None if row is None else self._stored(row))
+                (changelog_key(key), None if row is None else stored(row, changelog))
                 for key, row in self.overlay.staged.items()
             ]
         except (ContractError, ParkError) as error:
-            self.is_careful = True
+            self._careful_until = self.next_offset
             raise RowsUnfit(f"{self.name}: {error}") from error
+        changed.append((changelog_key((TaskPosition, POSITION_KEY)), self._encode(position)))
         return changed
 
     def keep(self) -> None:
         """The transaction committed."""
         self.overlay.keep_batch()
-        self.outputs.staged.clear()
+        self.outputs.clear()
         self.kept_offset = self.next_offset
-        self.is_careful = False
-        if self._applied:
-            self._observer.processed(self.name, "applied", self._applied)
+        self._outcomes["applied"] += self._applied
         for outcome, count in self._outcomes.items():
-            self._observer.processed(self.name, outcome, count)
+            if count:
+                self._observer.processed(self.name, outcome, count)
         self._forget_counts()
 
     def drop(self) -> None:
         """The transaction failed: back to the last committed rows and position."""
         self.overlay.drop_batch()
-        self.outputs.staged.clear()
+        self.outputs.clear()
         self.next_offset = self.kept_offset
         self._forget_counts()
+        self._rebuild()
+
+    def _rebuild(self) -> None:
         self.timers.rebuild(self.store)
         self.hospital.rebuild(self.store)
+        self.attempts.rebuild(self.store, self.next_offset)
 
     def _arrival(self, offset: int, timestamp_ms: int, key: bytes | None, value: bytes) -> Arrival:
         return Arrival(self.inbox, self.partition, offset, timestamp_ms, key, value)
 
-    def _handle_beside_queues(self, record: Record, arrival: Arrival) -> None:
-        if type(record) is ReleaseParked:
-            self._release(record)
-            return
-        queue = self._queue_of(record, arrival)
-        if queue is not None:
-            self.hospital.park(queue, arrival, type(record).__name__, BEHIND)
-            self.overlay.keep_record()
-            self._count("queued")
-        elif (failure := self._try(record, arrival.offset)) is not None:
-            self._park(record, arrival, failure)
+    def _read(self, value: bytes) -> Record:
+        record = self._decode(value)
+        if type(record) not in self._accepts:
+            raise Misplaced(
+                f"A {type(record).__name__} lies on {self.inbox}, which does not take it",
+                cure="mend its sender, then skip this record",
+            )
+        return record
 
-    def _queue_of(self, record: Record, arrival: Arrival) -> str | None:
-        """Return the queue that `record` must join, if there is one."""
-        if arrival.inbox_key in self.hospital.waiting:
-            return arrival.inbox_key
-        park_key = self._park_key(record, arrival)
-        return park_key if park_key in self.hospital.waiting else None
-
-    def _park_key(self, record: Record, arrival: Arrival) -> str:
-        if type(record) is TimerDue:
-            return arrival.inbox_key
-        try:
-            return self.handler.park_key(record)
-        except (RetryableError, InvariantBroken):
-            raise
-        except Exception as error:  # noqa: BLE001 - a bug there must not stop the worker either
-            log.warning("no park key", task=self.name, error=type(error).__name__)
-            return arrival.inbox_key
-
-    def _try(self, record: Record, offset: int) -> Exception | None:
+    def _run(self, record: Record, offset: int) -> Exception | None:
         """Run the handler under a savepoint; return why the record must be parked, if it must."""
         try:
             if type(record) is not TimerDue or self.timers.is_true(record):
                 self.handler.handle(record, self.overlay, self.outputs)
-            if self.is_careful:
+            if offset < self._careful_until:
                 self._check_rows()
         except RejectedError as refused:
             self._drop_record()
@@ -245,12 +247,7 @@ class Task:
     def _check_rows(self) -> None:
         for row in self.overlay.of_record():
             if row is not None:
-                self._stored(row)
-
-    def _stored(self, row: Record) -> bytes:
-        value = self._encode(row)
-        check_size(row, value, self.changelog)
-        return value
+                self.outputs.stored(row, self.changelog)
 
     def _drop_record(self) -> None:
         self.overlay.drop_record()
@@ -260,115 +257,17 @@ class Task:
         if type(record) is TimerDue:
             self.timers.is_true(record)  # Refused for good: its row goes.
             self.overlay.keep_record()
-        rejected = Rejected(
-            meta=self._meta_of(record, offset),
-            reason_code=refused.reason_code,
-            detail=refused.detail,
-            subject_type=type(record).__name__,
-            subject=refused.subject or self.handler.park_key(record),
-        )
-        self.outputs.emit(self.handler.rejects, rejected)
-        self._count("rejected")
-
-    def _meta_of(self, record: Record, offset: int) -> EventMeta:
-        cause = getattr(record, "meta", None)
-        known = cause if isinstance(cause, EventMeta) else None
-        cause_id = known.event_id if known else f"{self.inbox}/{self.partition}/{offset}"
-        return EventMeta(
-            tenant=known.tenant if known else TenantId(getattr(record, "tenant", "")),
-            event_id=EventId(derive_id(cause_id, f"{self.name}:rejected")),
-            cause_id=cause_id,
-            source=self.name,
-            entity=known.entity if known else "",
-            occurred_at_us=known.occurred_at_us if known else self.outputs.accepted_at_us,
+        event = rejected(
+            record,
+            refused,
+            task=self.name,
+            cause_id=f"{self.inbox}/{self.partition}/{offset}",
+            subject=self._parking.key_of(record, ""),
             accepted_at_us=self.outputs.accepted_at_us,
         )
-
-    def _park(self, record: Record, arrival: Arrival, failure: Exception) -> None:
-        park_key = self._park_key(record, arrival)
-        self.hospital.park(park_key, arrival, type(record).__name__, Diagnosis.of(failure))
-        self.overlay.keep_record()
-        self._count("parked")
-
-    def _park_unread(self, arrival: Arrival, failure: ParkError) -> None:
-        self.hospital.park(arrival.inbox_key, arrival, UNDECODABLE, Diagnosis.of(failure))
-        self.overlay.keep_record()
-        self._count("parked")
-
-    def _release(self, request: ReleaseParked) -> None:
-        """Replay or skip what waits behind a key; a failure keeps the rest waiting."""
-        if request.task != self.name:
-            return
-        if request.action is ReleaseAction.SKIP:
-            self._skip(request)
-        requested_ms, replayed = self.outputs.timestamp_ms, 0
-        while replayed < REPLAYS_PER_TURN and self._replay_head(request.park_key):
-            replayed += 1
-        self.outputs.begin(requested_ms)
-        if replayed == REPLAYS_PER_TURN and request.park_key in self.hospital.waiting:
-            self.outputs.emit(self.inbox, _continued(request), self.partition)
-
-    def _skip(self, request: ReleaseParked) -> None:
-        log.info("skipped", task=self.name, by=request.requested_by, reason=request.reason)
-        self.hospital.discharge(request.park_key)
-        self.overlay.keep_record()
-        self._count("skipped")
-
-    def _replay_head(self, park_key: str) -> bool:
-        """Try the first record behind a key again; tell whether it left the queue."""
-        head = self.hospital.head(park_key)
-        if head is None:
-            return False
-        arrival = Arrival.of(head)
-        self.outputs.begin(arrival.timestamp_ms, is_retry=True)
-        kind, failure = UNDECODABLE, None
-        try:
-            record = self._decode(arrival.value)
-            kind = type(record).__name__
-            if type(record) not in self._accepts:
-                raise _misplaced(record, self.inbox)
-            if not self._moved(record, arrival, park_key):
-                failure = self._try(record, arrival.offset)
-        except ParkError as error:
-            failure = error
-        self.outputs.begin(arrival.timestamp_ms)
-        if failure is None:
-            self.hospital.discharge(park_key)
-            self._count("released")
-        else:
-            self.hospital.failed_again(park_key, kind, Diagnosis.of(failure))
-        self.overlay.keep_record()
-        return failure is None
-
-    def _moved(self, record: Record, arrival: Arrival, park_key: str) -> bool:
-        """Put a record that waited behind an unreadable one behind its own park key's queue."""
-        own = self._park_key(record, arrival)
-        if own == park_key or own not in self.hospital.waiting:
-            return False
-        self.hospital.park(own, arrival, type(record).__name__, BEHIND)
-        return True
-
-    def _count(self, outcome: str) -> None:
-        self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
+        self.outputs.emit(self.handler.rejects, event)
+        self._outcomes["rejected"] += 1
 
     def _forget_counts(self) -> None:
         self._applied = 0
         self._outcomes.clear()
-
-
-def _misplaced(record: Record, inbox: str) -> Misplaced:
-    return Misplaced(
-        f"A {type(record).__name__} lies on {inbox}, which does not take it",
-        cure="mend its sender, then skip this record",
-    )
-
-
-def _continued(request: ReleaseParked) -> ReleaseParked:
-    return ReleaseParked(
-        task=request.task,
-        park_key=request.park_key,
-        action=ReleaseAction.RETRY,
-        requested_by=request.requested_by,
-        reason=request.reason,
-        requested_at_us=request.requested_at_us,
-    )

@@ -11,6 +11,7 @@ Does not: restart itself (the supervisor does), or speed up one task with severa
 import gc
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,18 +21,18 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from omnihub.broker.clients import Cluster, worker_consumer
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.topics import Topics
-from omnihub.engine.assignment import Assignment
+from omnihub.engine.assignment import Assignment, At
 from omnihub.engine.errors import RowsUnfit, SlotTaken, TransactionLost
 from omnihub.engine.observer import EngineObserver, Unobserved
 from omnihub.engine.store import MemoryStore, Store
-from omnihub.engine.task import PARKED_LIMIT, Task
+from omnihub.engine.task import PARKED_LIMIT, Input, Task
 from omnihub.engine.transactions import Stage, Transactions, no_stage
 from omnihub.model.errors import RetryableError
 from omnihub.rules.rule import Handler
 
 log = structlog.get_logger(__name__)
-GC_ALLOCATIONS = 50_000
-"""A batch allocates many short-lived objects and no cycles: looking for those more often costs 8 %."""
+GC_PERIOD_S = 10.0
+"""Batches make many objects and no cycles: collecting by count looked at all of them, for 8 %."""
 RELEASE_CHECK_S = 0.5
 LAG_REPORT_S = 1.0
 RETRY_PAUSE_S = 0.2
@@ -84,8 +85,10 @@ class Worker:
             settings.cluster, settings.group, self._make_task, self._observer
         )
         self._batch_records = settings.batch_records
-        self._release_at = self._lag_at = 0.0
+        self._release_at = self._lag_at = self._collect_at = 0.0
         self._failures = 0
+        self._ends: dict[At, int] = {}
+        self._run = uuid.uuid4().hex
         self._stop = threading.Event()
 
     @property
@@ -102,10 +105,12 @@ class Worker:
             InvariantBroken: a handler found a promise broken.
         """
         self._stop = stop
-        gc.set_threshold(GC_ALLOCATIONS)
+        gc.disable()
         self._transactions.start()
         settings = self._settings
-        consumer = Consumer(worker_consumer(settings.cluster, settings.group, settings.slot))
+        reading = worker_consumer(settings.cluster, settings.group, settings.slot)
+        # Transaction markers count in a log's end: only this tells that nothing is left to read.
+        consumer = Consumer({**reading, "enable.partition.eof": True})
         assignment = self._assignment
         consumer.subscribe(
             list(self._handlers),
@@ -117,6 +122,7 @@ class Worker:
             while not stop.is_set():
                 self._turn(consumer)
         finally:
+            gc.enable()
             # A static member that closes stays in the group: its successor takes the slot over.
             consumer.close()
 
@@ -126,9 +132,10 @@ class Worker:
             if self._assignment.is_noted:
                 self._assignment.open(consumer)
                 return
-            self._process(messages)
+            self._process(messages, consumer)
             self._wake()
             self._commit(consumer)
+            self._tidy(consumer)
         except RetryableError as error:
             self._recover(consumer, error)
 
@@ -146,6 +153,9 @@ class Worker:
         error = message.error()
         if error is None:
             return True
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._ends[message.topic(), message.partition()] = message.offset()
+            return False
         if error.code() in FENCED or error.fatal():
             raise SlotTaken(
                 f"Another process holds slot {self._settings.slot} ({error.str()}). "
@@ -154,13 +164,27 @@ class Worker:
         log.warning("consumer", error=error.name(), detail=error.str())
         return False
 
-    def _process(self, messages: Sequence[Message]) -> None:
+    def _process(self, messages: Sequence[Message], consumer: Consumer) -> None:
         tasks = self._assignment.tasks
+        ends: dict[At, int] = {}
         for message in messages:
-            task = tasks.get((message.topic(), message.partition()))
+            at = (message.topic(), message.partition())
+            task = tasks.get(at)
             offset = message.offset()
-            if task is not None and offset >= task.next_offset:
-                task.process(offset, message.timestamp()[1], message.key(), message.value())
+            if task is None or offset < task.next_offset:
+                continue
+            record = (offset, message.timestamp()[1], message.key(), message.value())
+            if task.attempts.is_pending:
+                ends = ends or {(m.topic(), m.partition()): m.offset() + 1 for m in messages}
+                self._attempt(task, record, ends[at], consumer)
+            else:
+                task.process(*record)
+
+    def _attempt(self, task: Task, record: Input, until_offset: int, consumer: Consumer) -> None:
+        """Begin a first batch: should it kill this process, the next one knows."""
+        for _ in task.attempt(record, until_offset):
+            self._transactions.commit([task], consumer)
+            task.keep()
 
     def _wake(self) -> None:
         """Let timers that are due and releases that became possible into the inboxes."""
@@ -176,7 +200,6 @@ class Worker:
     def _commit(self, consumer: Consumer) -> None:
         dirty = [task for task in self._assignment.tasks.values() if task.is_dirty]
         if not dirty:
-            self._report_lag(consumer)
             return
         records = sum(task.next_offset - task.kept_offset for task in dirty)
         took_s = self._transactions.commit(dirty, consumer)
@@ -185,7 +208,16 @@ class Worker:
         self._batch_records = min(self._settings.batch_records, self._batch_records * 2)
         self._failures = 0
         self._observer.committed(took_s, records)
-        self._report_lag(consumer)
+
+    def _tidy(self, consumer: Consumer) -> None:
+        """Do what is due from time to time."""
+        now_s = time.monotonic()
+        if now_s >= self._lag_at:
+            self._lag_at = now_s + LAG_REPORT_S
+            self._report_lag(consumer)
+        if now_s >= self._collect_at:
+            self._collect_at = now_s + GC_PERIOD_S
+            gc.collect()
 
     def _recover(self, consumer: Consumer, error: RetryableError) -> None:
         """Roll back to the last commit, and try again; from the second failure on, with less."""
@@ -209,17 +241,15 @@ class Worker:
         return min(error.retry_after_s or growing, LONGEST_PAUSE_S)
 
     def _report_lag(self, consumer: Consumer) -> None:
-        if time.monotonic() < self._lag_at:
-            return
-        self._lag_at = time.monotonic() + LAG_REPORT_S
-        lags = {}
+        lags: dict[At, int] = {}
         for at, task in self._assignment.tasks.items():
             try:
                 _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True)
             except KafkaException:
                 continue
-            lags[at] = max(0, end - task.next_offset)
-            self._observer.parked(task.name, task.partition, len(task.hospital.waiting))
+            read_to = max(task.next_offset, self._ends.get(at, 0))
+            lags[at] = max(0, end - read_to)
+            self._observer.parked(task.name, task.partition, task.hospital.parked)
         self._observer.lagging(lags)
 
     def _make_task(self, inbox: str, partition: int) -> Task:
@@ -232,5 +262,6 @@ class Worker:
             self._codec,
             self._topics,
             self._observer,
+            self._run,
             self._settings.parked_limit,
         )

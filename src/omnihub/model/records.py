@@ -199,6 +199,16 @@ class StateSeen(Record, frozen=True, kw_only=True, gc=False):
     revision: int = 0  # Revision of the mapping that understood it.
 
 
+class TaskAttempt(Record, frozen=True, kw_only=True, gc=False):
+    """Task state: a batch that was begun and not yet committed; counts the processes it killed."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.TaskAttempt"
+    run: str  # The process that began it last.
+    starts: int  # How many processes began it.
+    until_offset: int  # The input offset after the batch.
+    running_offset: int | None = None  # The one record being run, once records of this batch run one by one.
+
+
 class TaskPosition(Record, frozen=True, kw_only=True, gc=False):
     """Task state: the next input offset that the other rows of this partition already include."""
 
@@ -535,6 +545,7 @@ RECORDS: tuple[type[Record], ...] = (
     ReleaseParked,
     SourceEntity,
     StateSeen,
+    TaskAttempt,
     TaskPosition,
     TimerDue,
     TimerRow,

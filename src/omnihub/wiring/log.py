@@ -1,17 +1,48 @@
 """The log's ports over the installation's cluster."""
 
+import json
+from pathlib import Path
+
 from omnihub.broker.admin import TopicAdmin
 from omnihub.broker.appender import KafkaAppender
 from omnihub.broker.reader import KafkaReader
+from omnihub.contracts.avsc import load_schemas
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.ids import SchemaIds
+from omnihub.contracts.inline import self_contained
 from omnihub.contracts.registry_client import RegistryClient
+from omnihub.ops.childhood import TOKEN_VARIABLE
+from omnihub.ops.files import write_atomically
 from omnihub.wiring.installation import Installation
+
+IDS_FILE = "schema-ids.json"
 
 
 def ids_of(install: Installation) -> SchemaIds:
-    """Return the ids of this release's schemas at the registry."""
-    return RegistryClient(install.registry_url()).ids()
+    """Return the ids of this release's schemas: as noted by the running `up`, or asked for."""
+    client = RegistryClient(install.registry_url())
+    noted = _noted(install)
+    if noted is None:
+        return client.ids()
+    return SchemaIds(noted, self_contained(load_schemas()), client.schema)
+
+
+def note_ids(data_dir: Path, token: str, ids: SchemaIds) -> None:
+    """Note the ids for the processes of one run: each asking anew costs a second of its start."""
+    named = {name: ids.id_of(name) for name in load_schemas()}
+    write_atomically(data_dir / IDS_FILE, json.dumps({"token": token, "ids": named}), mode=0o600)
+
+
+def _noted(install: Installation) -> dict[str, int] | None:
+    """Return the noted ids, if they are of the run that we belong to or that is up now."""
+    try:
+        note = json.loads((install.data_dir / IDS_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    run = install.run()
+    ours = install.environ.get(TOKEN_VARIABLE) or (run.token if run else None)
+    ids: dict[str, int] = note["ids"]
+    return ids if ours == note["token"] and set(ids) >= set(load_schemas()) else None
 
 
 def codec_of(install: Installation) -> Codec:

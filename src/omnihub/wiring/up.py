@@ -25,11 +25,13 @@ from omnihub.ops.runfile import ProcessRow, RunState, clear_run, write_run
 from omnihub.ops.server import serve_ops
 from omnihub.ops.supervise import Child, Supervisor, Surroundings
 from omnihub.wiring.installation import Installation, kafka_dir
+from omnihub.wiring.log import note_ids
 from omnihub.wiring.plan import HOST, REST, Plan, plan_run
 from omnihub.wiring.process import guard_of, until_signalled
 
 OnState = Callable[[RunState], None]
 _LEFTOVER_WAIT_S = 15.0
+_GIVEN_KAFKA_PATIENCE_S = 5.0
 
 
 class AlreadyUp(OmniHubError):
@@ -68,7 +70,7 @@ def run_up(install: Installation, on_key: Callable[[str], None], on_state: OnSta
 def _ask_given_kafka(install: Installation) -> None:
     """A cluster that is not ours must answer before anything starts: no restart would mend it."""
     if install.settings.kafka.bootstrap:
-        TopicAdmin(install.cluster()).names()
+        TopicAdmin(install.cluster()).names(_GIVEN_KAFKA_PATIENCE_S)
 
 
 def _await_leftover_kafka(install: Installation) -> None:
@@ -116,10 +118,11 @@ class _Run:
         """Make topics and register schemas, side by side: neither needs the other."""
         topics = self._install.topic_specs()
         admin, client = TopicAdmin(self._cluster()), RegistryClient(self._plan.registry_url)
-        await asyncio.gather(
+        _, ids = await asyncio.gather(
             asyncio.to_thread(admin.ensure_topics, topics),
             asyncio.to_thread(client.register_all, topics),
         )
+        note_ids(self._install.data_dir, self._plan.token, ids)
 
     def _cluster(self) -> Cluster:
         if self._install.settings.kafka.bootstrap:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -79,32 +79,25 @@ def stripped(hub: Hub) -> Hub:
 
 
 def delete_all_but_compacted(bootstrap: str) -> set[str]:
-    """Delete every record of every topic that is kept by time; return the topics' names."""
+    """Delete every record of every topic that the broker does not compact; return their names."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    found = admin.list_topics(timeout=10).topics.items()
+    topics = {name: t for name, t in admin.list_topics(timeout=10).topics.items() if name[0] != "_"}
+    asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in topics])
+    kept_by_time = {
+        resource.name
+        for resource, future in asked.items()
+        if future.result()["cleanup.policy"].value != "compact"
+    }
     partitions = [
-        TopicPartition(name, number)
-        for name, topic in found
-        if name.startswith("omni.") and is_kept_by_time(name)
-        for number in topic.partitions
+        TopicPartition(name, number) for name in kept_by_time for number in topics[name].partitions
     ]
     ends = admin.list_offsets({each: OffsetSpec.latest() for each in partitions})
-    whole = [
-        TopicPartition(each.topic, each.partition, future.result().offset)
-        for each, future in ends.items()
-    ]
-    for each, future in admin.delete_records(whole).items():
-        assert future.result().low_watermark == next(
-            part.offset
-            for part in whole
-            if (part.topic, part.partition) == (each.topic, each.partition)
-        )
-    return {each.topic for each in whole}
-
-
-def is_kept_by_time(name: str) -> bool:
-    is_state = ".state." in name or name.startswith("omni.changelog.")
-    return not is_state and name not in ("omni.xref.v1", "omni.cursor.v1")
+    whole = {(each.topic, each.partition): future.result().offset for each, future in ends.items()}
+    for each, future in admin.delete_records(
+        [TopicPartition(*at, offset) for at, offset in whole.items()]
+    ).items():
+        assert future.result().low_watermark == whole[each.topic, each.partition]
+    return kept_by_time
 
 
 def of_api(hub: Hub, path: str, **params: Any) -> list[Row]:
