@@ -29,6 +29,17 @@ def test_it_is_bounded_and_says_so_half_way(story):
         play.run()
 
 
+def test_what_was_parked_before_a_restart_counts(story):
+    play = story(parked_limit=2)
+    for name in ("a", "b"):
+        play.tell(name, "x", "bug")
+    play.run()
+    play.restart()
+    play.tell("c", "x")
+    with pytest.raises(InvariantBroken):
+        play.run()
+
+
 def test_what_left_makes_room(story):
     play = story(parked_limit=2)
     for _ in range(3):
