@@ -86,6 +86,9 @@ def show(report: Report, console: Console) -> None:
         table.add_row(f"{promise.name}\n[dim]{promise.says}[/]", mark, promise.detail)
     console.print(table)
     failed = [promise.name for promise in report.promises if not promise.held]
+    if report.broken:
+        found = "was caught" if report.broken in failed else "[bold red]was NOT caught[/]"
+        console.print(f"The bug planted against '{report.broken}' {found}.")
     if failed:
         console.print(f"[bold red]Broken: {', '.join(failed)}[/]")
     else:

@@ -75,7 +75,7 @@ class Hub:
         self.folder = folder
         self.incoming, self.archive = folder / "spool" / "incoming", folder / "spool" / "archive"
         self._environ = {**os.environ, **secrets}
-        self._up: subprocess.Popen[str] | None = None
+        self._up: subprocess.Popen[bytes] | None = None
         (folder / "omnihub.yaml").write_text(json.dumps(config))
 
     # -- its life --

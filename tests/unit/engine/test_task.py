@@ -102,7 +102,7 @@ def test_a_timer_runs_after_what_was_accepted_before_it(story):
         ),
         max_size=12,
     ),
-    st.lists(st.tuples(st.sampled_from(STAGES), st.integers(1, 5)), max_size=3),
+    st.lists(st.tuples(st.sampled_from(STAGES), st.integers(1, 5)), max_size=2),
     st.integers(1, 5),
 )
 @settings(max_examples=100, deadline=None)
