@@ -66,7 +66,7 @@ topics:
     partitions: inbox
     cleanup: compact
 """
-REMINDER_US = 300_000
+REMINDER_US = 1_000_000
 
 
 class Ledger(Rule):

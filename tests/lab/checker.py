@@ -22,7 +22,7 @@ from omnihub.model.records import (
     TimerDue,
 )
 
-REMINDER_US = 300_000
+REMINDER_US = 1_000_000
 Fact = tuple[object, ...]
 ByKey = dict[str, list[Fact]]
 

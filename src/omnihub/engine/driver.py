@@ -64,7 +64,7 @@ class TestDriver:
         self._parked_limit = parked_limit
         self._committed: dict[tuple[str, int], int] = {}
         self._crash: tuple[str, int] | None = None
-        self._tasks: list[Task] = []
+        self.tasks: list[Task] = []
         self._runs = 0
         for handler in self._handlers:
             self.log.create(self.topics.changelog(handler.name, handler.inbox))
@@ -99,7 +99,7 @@ class TestDriver:
         """Forget everything in memory and restore it from the changelogs."""
         self._crash = None
         self._runs += 1
-        self._tasks = [
+        self.tasks = [
             self._open(handler, partition)
             for handler in self._handlers
             for partition in range(self.topics.spec(handler.inbox).partitions)
@@ -122,7 +122,7 @@ class TestDriver:
                 outages += 1
                 if outages >= OUTAGES_IN_A_ROW:
                     raise
-                for task in self._tasks:
+                for task in self.tasks:
                     task.drop()
 
     def records(self, topic: str, kind: type[R]) -> list[R]:
@@ -137,7 +137,7 @@ class TestDriver:
 
     def rows(self, task: str) -> dict[str, Record]:
         """Return all rows of a task as a restore would find them, by `type/key`."""
-        changelog = next(t.changelog for t in self._tasks if t.name == task)
+        changelog = next(t.changelog for t in self.tasks if t.name == task)
         partitions = len(self.log.ends(changelog))
         found: dict[str, bytes | None] = {}
         for partition in range(partitions):
@@ -167,12 +167,12 @@ class TestDriver:
         return task
 
     def _turn(self) -> bool:
-        for task in self._tasks:
+        for task in self.tasks:
             waiting = self.log.read(task.inbox, task.partition, task.next_offset)
             self._process(task, waiting[: self._batch_records])
             task.wake(self.now_us)
             task.ask_releases(self.resolver, self.now_us)
-        dirty = [task for task in self._tasks if task.is_dirty]
+        dirty = [task for task in self.tasks if task.is_dirty]
         if dirty:
             self._commit(dirty)
         return bool(dirty)

@@ -62,7 +62,6 @@ class Task:
         self.next_offset = 0
         self.kept_offset = 0
         self._decode = codec.decode
-        self._encode = codec.encode
         self._observer = observer
         self._accepts = frozenset({*topics.spec(handler.inbox).records, *INBOX_RECORDS})
         self._careful_until = 0
@@ -176,17 +175,17 @@ class Task:
         """
         self.attempts.settle(self.next_offset)
         position = TaskPosition(topic=self.inbox, next_offset=self.next_offset)
+        self.overlay.put(POSITION_KEY, position)
+        self.overlay.keep_record()
         stored, changelog = self.outputs.stored, self.changelog
         try:
-            changed = [
+            return [
                 (changelog_key(key), None if row is None else stored(row, changelog))
                 for key, row in self.overlay.staged.items()
             ]
         except (ContractError, ParkError) as error:
             self._careful_until = self.next_offset
             raise RowsUnfit(f"{self.name}: {error}") from error
-        changed.append((changelog_key((TaskPosition, POSITION_KEY)), self._encode(position)))
-        return changed
 
     def keep(self) -> None:
         """The transaction committed."""

@@ -4,11 +4,15 @@ Guarantees: outputs, changelogs and the engine's own next offset of every task i
 visible together or not at all. Every transaction carries offsets with the group's generation: one
 without is not fenced (a zombie committed one). After any failure, a slow commit or a lost
 connection the producer is thrown away, never reused (librdkafka lacks KIP-890 and retries EndTxn
-silently). Does not: decide what to do after a failure (see `worker`).
+silently); a call that never returns ends the process.
+Does not: decide what to do after a failure (see `worker`).
 """
 
+import contextlib
+import faulthandler
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -21,6 +25,8 @@ log = structlog.get_logger(__name__)
 INIT_TIMEOUT_S = 30.0
 COMMIT_TIMEOUT_S = 10.0
 SLOW_COMMIT_S = 1.0
+STUCK_AFTER_S = 20.0
+"""Twice the time-out of one call: librdkafka was seen to wait without end for a coordinator."""
 FENCED = {
     KafkaError._FENCED,
     KafkaError.PRODUCER_FENCED,
@@ -32,6 +38,20 @@ Stage = Callable[[str], None]
 
 def no_stage(_: str) -> None:
     """Crash nowhere."""
+
+
+@contextlib.contextmanager
+def ending_the_process_after(limit_s: float) -> Iterator[None]:
+    """End the process, with a trace of every thread on stderr, if the block takes longer.
+
+    A call into librdkafka that never returns cannot be left in any other way; the supervisor has
+    the slot back within a second, and the transaction is aborted by its successor.
+    """
+    faulthandler.dump_traceback_later(limit_s, exit=True, file=sys.__stderr__ or sys.stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def offsets_of(tasks: Sequence[Task]) -> list[TopicPartition]:
@@ -76,10 +96,11 @@ class Transactions:
             RowsUnfit: nothing was begun; drop the batch and run it again.
         """
         changes = [task.changes() for task in tasks]
-        producer = self._producer or self.start()
+        producer = self._sound() or self.start()
         started = time.monotonic()
         try:
-            self._send(producer, tasks, changes, consumer)
+            with ending_the_process_after(STUCK_AFTER_S):
+                self._send(producer, tasks, changes, consumer)
         except (KafkaException, BufferError) as error:
             self._abandon(producer)
             raise _lost("commit", error) from error
@@ -87,6 +108,18 @@ class Transactions:
         if took_s > SLOW_COMMIT_S or self._is_suspect:
             self._producer = None
         return took_s
+
+    def _sound(self) -> Producer | None:
+        """Return the producer, unless it lost a connection since its last commit.
+
+        While idle nobody else asks it. With a stale coordinator, send_offsets_to_transaction has
+        been seen to wait far beyond its time-out after the broker was restarted.
+        """
+        if self._producer is not None:
+            self._producer.poll(0)
+            if self._is_suspect:
+                self._producer = None
+        return self._producer
 
     def _send(
         self,

@@ -93,10 +93,10 @@ class Hub:
         self._admin = TopicAdmin(Cluster(run["bootstrap"]))
 
     def stop(self) -> int:
-        """End it as Ctrl-C would; return its exit code."""
+        """End it; return its exit code."""
         assert self._up is not None
         self.api.close()
-        self._up.send_signal(signal.SIGINT)
+        self._up.send_signal(signal.SIGTERM)
         try:
             return self._up.wait(60)
         finally:

@@ -14,7 +14,10 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import (
+    negative_data_rejection,
+    positive_data_acceptance,
+)
 
 from omnihub.api.app import create_app
 from omnihub.api.parts import Parts
@@ -82,7 +85,10 @@ def _try(operation, mode: GenerationMode, headers: dict[str, str]) -> None:
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def answers_as_documented(case: schemathesis.Case) -> None:
-        case.call_and_validate(headers=headers, excluded_checks=excluded)
+        answer = case.call(headers=headers)
+        # A body over the limit is refused before anyone reads it: schemathesis counts no 413.
+        too_large = [negative_data_rejection] if answer.status_code == 413 else []
+        case.validate_response(answer, headers=headers, excluded_checks=[*excluded, *too_large])
 
     answers_as_documented()
 

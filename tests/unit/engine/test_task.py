@@ -33,6 +33,13 @@ def test_outputs_carry_the_time_at_which_their_cause_was_accepted(story):
     assert stamps == {1_700_000_000_123}
 
 
+def test_rows_that_stay_over_a_rebalance_know_their_position(story):
+    play = story()
+    play.tell("a")
+    play.run()
+    assert [task.position for task in play.tasks if task.next_offset] == [1]
+
+
 def test_a_refusal_leaves_only_a_rejected_event(story):
     play = story()
     play.tell("a", reason="reject")

@@ -139,8 +139,8 @@ async def test_a_process_that_never_gets_ready_is_named_with_its_reason(tmp_path
     stuck = READY_CHILD.replace('Health("child")', '(h := Health("child"))').replace(
         "threading.Event", "h.expect('log'); threading.Event"
     )
-    it = supervisor(tmp_path, spec("views", stuck, ready_timeout_s=1.0))
-    with pytest.raises(NotReady, match="views is not ready after 1 s: log: starting"):
+    it = supervisor(tmp_path, spec("views", stuck, ready_timeout_s=5.0))
+    with pytest.raises(NotReady, match="views is not ready after 5 s: log: starting"):
         await it.run(asyncio.Event())
 
 
