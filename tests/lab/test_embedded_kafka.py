@@ -59,7 +59,8 @@ def committed_values(bootstrap: str, topic: str, expected: int) -> list[int]:
     )
     consumer.subscribe([topic])
     messages: list[Message] = []
-    deadline = time.monotonic() + 15
+    # After kill -9 the coordinator first loads its log, then completes what was being committed.
+    deadline = time.monotonic() + 60
     while len(messages) < expected and time.monotonic() < deadline:
         messages += consumer.consume(expected + 1, timeout=0.2)
     messages += consumer.consume(1, timeout=0.5)  # one more than expected would be seen

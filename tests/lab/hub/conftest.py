@@ -18,7 +18,7 @@ from running_hub import WEB_STORE, Hub, config_of, without_trace
 from web_shop import KEYS, WEBHOOK_SECRET, Shop
 
 SKUS = 60
-SHOP_SKUS = ("W-twice", "W-second", "W-gone", "W-sold")
+SHOP_SKUS = ("W-twice", "W-second", "W-gone", "W-sold", "W-counted")
 
 
 @pytest.fixture(scope="session")

@@ -30,10 +30,14 @@ class Subscriber:
 
     def __init__(self, bootstrap: str, registry_url: str) -> None:
         self.bootstrap = bootstrap
-        self._deserialise = AvroDeserializer(SchemaRegistryClient({"url": registry_url}))
+        self.registry_url = registry_url
 
     def newest(self, topic: str) -> dict[str, Row]:
         """Read a topic from its beginning to its end; the newest record of each key counts."""
+        with SchemaRegistryClient({"url": self.registry_url}) as client:
+            return self._read(topic, AvroDeserializer(client))
+
+    def _read(self, topic: str, deserialise: AvroDeserializer) -> dict[str, Row]:
         consumer = Consumer(
             {
                 "bootstrap.servers": self.bootstrap,
@@ -55,7 +59,7 @@ class Subscriber:
                 at_end.add(message.partition())
             else:
                 where = SerializationContext(topic, MessageField.VALUE)
-                rows[message.key().decode()] = self._deserialise(message.value(), where)
+                rows[message.key().decode()] = deserialise(message.value(), where)
         consumer.close()
         return {key: row for key, row in rows.items() if row is not None}
 
@@ -67,7 +71,7 @@ def stripped(hub: Hub) -> Hub:
         item = f"T-{number}"
         day = poslog(counted(4000 + number, item, 20), sold(4000 + number, item, number - 39))
         hub.drop(f"{item}.xml", day)
-    hub.drop("web.xml", poslog(counted(4100, "W-sold", 25, store="500")))
+    hub.drop("web.xml", poslog(counted(4100, "W-counted", 25, store="500")))
     body = body_of([product(950_000 + number, f"P-{number}") for number in range(5)])
     assert hub.webhook(body, signed(body)).status_code == 202
     hub.until_on_hand("T-49", 10_000)
