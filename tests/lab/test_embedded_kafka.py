@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from omnihub.broker.embedded import EmbeddedKafka, kafka_start, kafka_status, kafka_stop
@@ -86,6 +86,48 @@ def test_committed_records_survive_stop_and_kill(own_kafka: EmbeddedKafka) -> No
     own_kafka.kill()
     third = own_kafka.start()
     assert committed_values(third.bootstrap, TOPIC, 1100) == list(range(1100))
+
+
+def test_a_transaction_that_kill_9_left_open_ends_after_the_restart(
+    own_kafka: EmbeddedKafka,
+) -> None:
+    """The restarted broker must not take partitions without a leader for deleted ones."""
+    broker = own_kafka.status().broker
+    assert broker is not None
+    bootstrap = broker.bootstrap
+    create_topic(bootstrap, TOPIC)
+    leave_transaction_open(bootstrap, TOPIC, "open")
+    own_kafka.kill()
+    restarted = own_kafka.start()
+    said = Path(restarted.log).read_text()
+    assert said.index("Fencing broker 1 at epoch") < said.rindex("from SHUTDOWN to STARTING")
+    produce_in_transaction(bootstrap, TOPIC, range(10))
+    assert committed_values(bootstrap, TOPIC, 10) == list(range(10))
+    group = Consumer({"bootstrap.servers": bootstrap, "group.id": "open"})
+    [answer] = group.committed([TopicPartition(TOPIC, 0)], 15)
+    assert answer.error is None
+    group.close()
+
+
+def leave_transaction_open(bootstrap: str, topic: str, group: str) -> None:
+    """Write records and offsets in a transaction that outlives its time-out with the broker."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "transactional.id": "open",
+            "transaction.timeout.ms": 1000,
+            "log_level": 0,
+        }
+    )
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    producer.init_transactions(10)
+    producer.begin_transaction()
+    for partition in range(2):
+        producer.produce(topic, value="never", partition=partition)
+    producer.flush(10)
+    offsets = [TopicPartition(topic, 0, 5)]
+    producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), 10)
+    consumer.close()
 
 
 def test_a_second_start_on_the_same_data_is_refused_and_harms_nothing(

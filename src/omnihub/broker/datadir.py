@@ -32,6 +32,7 @@ class DataDir:
         self.lock = self.path / "broker.lock"
         self.log = self.path / "kafka.log"
         self.properties = self.path / "server.properties"
+        self.fencing_properties = self.path / "fencing.properties"
         self.kafka = self.path / "data"
         self._identity = self.path / "node.json"
         self._running = self.path / "running.json"
@@ -51,6 +52,12 @@ class DataDir:
     def formatted(self) -> bool:
         """Whether Kafka's own metadata exists (its last step of formatting)."""
         return (self.kafka / "meta.properties").exists()
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether a broker worked on the data and did not end by itself (Kafka leaves a mark)."""
+        has_worked = (self.kafka / "__cluster_metadata-0").exists()
+        return has_worked and not (self.kafka / ".kafka_cleanshutdown").exists()
 
     def identity(self) -> NodeIdentity | None:
         """Return what the first start chose; `None` before it."""

@@ -24,6 +24,7 @@ from omnihub.broker.errors import (
     BrokerStopFailed,
     PortInUse,
 )
+from omnihub.broker.fencing import controller_properties, fence_old_broker
 from omnihub.broker.jars import JarStore, Progress
 from omnihub.broker.java import Java, find_java
 from omnihub.broker.node import (
@@ -135,10 +136,19 @@ class EmbeddedKafka:
             if not files.formatted:
                 jvm.format_storage(launch, files.properties, identity.cluster_id)
             log_offset = files.rotate_log()
+            if files.was_killed and not self._spec.voters:
+                self._fence(launch, identity, lock)
             process = jvm.spawn(launch, files.properties, inherit=lock)
             broker = self._describe(identity, java, process.pid)
             files.record(broker)
         return _Spawned(broker, process, log_offset)
+
+    def _fence(self, launch: jvm.Launch, identity: NodeIdentity, lock: int) -> None:
+        properties = server_properties(self._spec, identity, self._files.kafka.name)
+        controller = f"{HOST}:{identity.controller_port}"
+        path = self._files.fencing_properties
+        path.write_text(render(controller_properties(properties, controller)))
+        fence_old_broker(launch, path, identity.node_id, lock)
 
     def _describe(self, identity: NodeIdentity, java: Java, pid: int) -> RunningKafka:
         return RunningKafka(

@@ -6,17 +6,75 @@ from typing import ClassVar
 import msgspec
 
 from omnihub.model.ids import (
+    CartId,
     ChannelId,
     CommandId,
+    CustomerId,
     DeliveryId,
     EventId,
+    FulfilmentId,
     InstanceId,
+    LineId,
     LocationId,
+    MessageId,
     MovementId,
+    OrderId,
+    PaymentId,
+    ReservationId,
+    ReturnId,
     Sku,
+    SubjectId,
     TenantId,
 )
+from omnihub.model.personal import Personal
 from omnihub.model.record import Record
+
+
+class Money(Record, frozen=True, kw_only=True, gc=False):
+    """An exact amount: unscaled x 10^-scale of the currency's main unit."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Money"
+    unscaled: int
+    scale: int  # At most 6; settling amounts have the ISO 4217 exponent.
+    currency: str  # ISO 4217 code.
+
+
+class CartLine(Record, frozen=True, kw_only=True, gc=False):
+    """One line of a cart."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CartLine"
+    sku: Sku
+    quantity_milli: int
+    unit_price: Money | None = None
+
+
+class CartStatus(StrEnum):
+    """Where a cart stands."""
+
+    UNKNOWN = "UNKNOWN"
+    OPEN = "OPEN"
+    CONVERTED = "CONVERTED"
+    EMPTY = "EMPTY"
+
+
+class Cart(Record, frozen=True, kw_only=True, gc=False):
+    """State: one cart, whole snapshot."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Cart"
+    tenant: TenantId
+    cart_id: CartId
+    channel: ChannelId
+    subject: SubjectId | None = None
+    currency: str | None = None
+    lines: tuple[CartLine, ...]
+    total_minor: int | None = None
+    status: CartStatus
+    order_id: OrderId | None = None
+    version: int | None = None
+    seq: int
+    cause_id: str
+    occurred_at_us: int
+    accepted_at_us: int
 
 
 class EventMeta(Record, frozen=True, kw_only=True, gc=False):
@@ -32,6 +90,244 @@ class EventMeta(Record, frozen=True, kw_only=True, gc=False):
     occurred_at_us: int  # Business time, UTC micros; never later than accepted_at + 5 minutes.
     accepted_at_us: int  # When the hub durably accepted the delivery, UTC micros.
     tz: str | None = None  # IANA zone or offset in which the source told the time.
+
+
+class CartConverted(Record, frozen=True, kw_only=True, gc=False):
+    """A cart became an order."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CartConverted"
+    meta: EventMeta
+    cart_id: CartId
+    order_id: OrderId
+
+
+class CartUpdated(Record, frozen=True, kw_only=True, gc=False):
+    """A cart as its channel shows it now, whole."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CartUpdated"
+    meta: EventMeta
+    cart_id: CartId
+    channel: ChannelId
+    subject: SubjectId | None = None
+    currency: str | None = None
+    lines: tuple[CartLine, ...]
+    total_minor: int | None = None
+
+
+class Contact(Record, frozen=True, kw_only=True, gc=False):
+    """How to reach a person. Personal fields are sealed with the key of `subject`."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Contact"
+    subject: SubjectId  # Whose data key seals the fields; random to anybody else.
+    name: Personal | bytes | None = None
+    email: Personal | bytes | None = None
+    phone: Personal | bytes | None = None  # E.164
+    address: Personal | bytes | None = None  # JSON: lines, city, region, postcode, country
+    email_token: str | None = None  # Keyed hash of the normalised address, for matching.
+    phone_token: str | None = None  # Keyed hash of the E.164 number, for matching.
+    country: str | None = None  # ISO 3166-1 alpha-2
+    locale: str | None = None  # BCP 47
+
+
+class ConsentState(StrEnum):
+    """What somebody said."""
+
+    UNKNOWN = "UNKNOWN"
+    GRANTED = "GRANTED"
+    DENIED = "DENIED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class Consent(Record, frozen=True, kw_only=True, gc=False):
+    """What a person allows on one channel for one purpose."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Consent"
+    channel: ChannelId
+    purpose: str
+    state: ConsentState
+    at_us: int  # When they said so.
+
+
+class ConsentRow(Record, frozen=True, kw_only=True, gc=False):
+    """State: what a customer allows on one channel for one purpose."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ConsentRow"
+    tenant: TenantId
+    customer_id: CustomerId
+    channel: ChannelId
+    purpose: str
+    state: ConsentState
+    at_us: int
+    cause_id: str
+    accepted_at_us: int
+
+
+class IdentifierKind(StrEnum):
+    """What sort of identifier it is; the last two never link by themselves."""
+
+    UNKNOWN = "UNKNOWN"
+    CUSTOMER_ID = "CUSTOMER_ID"
+    LOYALTY_CARD = "LOYALTY_CARD"
+    EMAIL = "EMAIL"
+    PHONE = "PHONE"
+    PSP_CUSTOMER = "PSP_CUSTOMER"
+    ANONYMOUS_ID = "ANONYMOUS_ID"
+    DEVICE = "DEVICE"
+
+
+class Identifier(Record, frozen=True, kw_only=True, gc=False):
+    """Something that may tell who somebody is; only its keyed hash is known to the hub's rules."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Identifier"
+    kind: IdentifierKind
+    scope: str  # System or programme in which it is unique; empty for e-mail and phone.
+    token: str  # Keyed hash of the normalised value.
+    is_verified: bool
+
+
+class CustomerObserved(Record, frozen=True, kw_only=True, gc=False):
+    """A person as one system knows them now, whole."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CustomerObserved"
+    meta: EventMeta
+    subject: SubjectId  # The person in that system: random to anybody else, the same each time.
+    identifiers: tuple[Identifier, ...]
+    contact: Contact | None = None
+    consents: tuple[Consent, ...] = ()
+    birthday_month: int | None = None
+    birthday_day: int | None = None
+    segments: tuple[str, ...] = ()
+
+
+class ProfileField(Record, frozen=True, kw_only=True, gc=False):
+    """Where one attribute of a profile comes from."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ProfileField"
+    name: str  # name, email, phone, address, ...
+    subject: SubjectId
+    source: str
+    at_us: int
+    is_verified: bool
+
+
+class CustomerProfile(Record, frozen=True, kw_only=True, gc=False):
+    """State: one person, whole snapshot over all systems."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CustomerProfile"
+    tenant: TenantId
+    customer_id: CustomerId
+    subjects: tuple[SubjectId, ...]
+    identifiers: tuple[Identifier, ...]
+    name: Contact | None = None  # Contact of the source that won, by attribute; open it with the key of its own subject.
+    email: Contact | None = None
+    phone: Contact | None = None
+    address: Contact | None = None
+    fields: tuple[ProfileField, ...]  # Provenance.
+    consents: tuple[Consent, ...]
+    birthday_month: int | None = None
+    birthday_day: int | None = None
+    segments: tuple[str, ...]
+    first_seen_us: int
+    last_seen_us: int
+    seq: int
+    cause_id: str
+    accepted_at_us: int
+
+
+class CustomerRedirect(Record, frozen=True, kw_only=True, gc=False):
+    """State: this customer id was absorbed by another."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CustomerRedirect"
+    tenant: TenantId
+    customer_id: CustomerId
+    survivor: CustomerId
+    cause_id: str
+    accepted_at_us: int
+
+
+class IdentifiersObserved(Record, frozen=True, kw_only=True, gc=False):
+    """A source identity and everything that may tell who it is; only changes are sent."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.IdentifiersObserved"
+    meta: EventMeta
+    subject: SubjectId
+    identifiers: tuple[Identifier, ...]
+    first_seen_us: int  # Oldest business time at which this source identity was seen.
+
+
+class ReviewReason(StrEnum):
+    """Why people must look before profiles are linked."""
+
+    UNKNOWN = "UNKNOWN"
+    EXCLUSIVE_CONFLICT = "EXCLUSIVE_CONFLICT"
+    SHARED_IDENTIFIER = "SHARED_IDENTIFIER"
+
+
+class IdentityReview(Record, frozen=True, kw_only=True, gc=False):
+    """State: an identifier that would link what must not be linked by itself."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.IdentityReview"
+    tenant: TenantId
+    review_id: str
+    reason: ReviewReason
+    kind: IdentifierKind
+    scope: str
+    token: str
+    subjects: tuple[SubjectId, ...]
+    is_open: bool
+    cause_id: str
+    accepted_at_us: int
+
+
+class ProfilePart(Record, frozen=True, kw_only=True, gc=False):
+    """What one source identity contributes to a profile; `is_removed` takes it out again."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ProfilePart"
+    meta: EventMeta
+    customer_id: CustomerId
+    subject: SubjectId
+    source: str
+    is_removed: bool = False
+    identifiers: tuple[Identifier, ...]
+    contact: Contact | None = None
+    consents: tuple[Consent, ...] = ()
+    birthday_month: int | None = None
+    birthday_day: int | None = None
+    segments: tuple[str, ...] = ()
+    first_seen_us: int
+    last_seen_us: int
+
+
+class SubjectLink(Record, frozen=True, kw_only=True, gc=False):
+    """State: whose a source identity is."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.SubjectLink"
+    tenant: TenantId
+    subject: SubjectId
+    customer_id: CustomerId
+    source: str
+    seq: int
+    cause_id: str
+    accepted_at_us: int
+
+
+class SubjectLinked(Record, frozen=True, kw_only=True, gc=False):
+    """A source identity belongs to this customer now."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.SubjectLinked"
+    meta: EventMeta
+    subject: SubjectId
+    customer_id: CustomerId
+    previous: str | None = None  # The customer it belonged to before.
+
+
+class SubjectRow(Record, frozen=True, kw_only=True, gc=False):
+    """Task state: newest observation of a source identity and whose it is."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.SubjectRow"
+    observed: CustomerObserved
+    customer_id: CustomerId | None = None
+    first_seen_us: int
 
 
 class CrossReference(Record, frozen=True, kw_only=True, gc=False):
@@ -148,7 +444,7 @@ class Rejected(Record, frozen=True, kw_only=True, gc=False):
     reason_code: str  # snake_case, from docs/glossary.md
     detail: str  # Holds no payload data.
     subject_type: str
-    subject: str
+    subject: SubjectId
 
 
 class ReleaseAction(StrEnum):
@@ -239,6 +535,244 @@ class TimerRow(Record, frozen=True, kw_only=True, gc=False):
     sent: bool = False
 
 
+class FulfilmentType(StrEnum):
+    """How the goods reach the buyer."""
+
+    UNKNOWN = "UNKNOWN"
+    SHIP = "SHIP"
+    PICKUP = "PICKUP"
+    DELIVERY = "DELIVERY"
+    CARRY_OUT = "CARRY_OUT"
+
+
+class FulfilmentStatus(StrEnum):
+    """How far the goods of one order at one location are."""
+
+    UNKNOWN = "UNKNOWN"
+    ALLOCATED = "ALLOCATED"
+    PICKING = "PICKING"
+    PACKED = "PACKED"
+    READY_FOR_PICKUP = "READY_FOR_PICKUP"
+    COLLECTED = "COLLECTED"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+    PICKUP_EXPIRED = "PICKUP_EXPIRED"
+    CANCELLED = "CANCELLED"
+
+
+class FulfilmentLine(Record, frozen=True, kw_only=True, gc=False):
+    """One line of a fulfilment."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.FulfilmentLine"
+    line_id: LineId
+    sku: Sku
+    quantity_milli: int
+
+
+class Fulfilment(Record, frozen=True, kw_only=True, gc=False):
+    """State: the goods of one order at one location, whole snapshot."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Fulfilment"
+    tenant: TenantId
+    fulfilment_id: FulfilmentId
+    order_id: OrderId
+    location: LocationId
+    fulfilment: FulfilmentType
+    status: FulfilmentStatus
+    lines: tuple[FulfilmentLine, ...]
+    ready_by_us: int | None = None  # Promised to be ready, hub's clock.
+    pickup_expires_at_us: int | None = None
+    tracking_number: str | None = None
+    seq: int
+    cause_id: str
+    occurred_at_us: int
+    accepted_at_us: int
+
+
+class FulfilmentChanged(Record, frozen=True, kw_only=True, gc=False):
+    """The goods of one order at one location took a step."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.FulfilmentChanged"
+    meta: EventMeta
+    fulfilment_id: FulfilmentId
+    order_id: OrderId
+    location: LocationId
+    status: FulfilmentStatus
+    previous: FulfilmentStatus
+    lines: tuple[FulfilmentLine, ...]
+
+
+class CancelOrder(Record, frozen=True, kw_only=True, gc=False):
+    """Request: cancel what has not left the house."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CancelOrder"
+    meta: EventMeta
+    order_id: OrderId
+    reason: str
+    requested_by: str
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands; payment and fulfilment have axes of their own."""
+
+    UNKNOWN = "UNKNOWN"
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    ON_HOLD = "ON_HOLD"
+    IN_FULFILMENT = "IN_FULFILMENT"
+    PARTIALLY_FULFILLED = "PARTIALLY_FULFILLED"
+    FULFILLED = "FULFILLED"
+    COMPLETED = "COMPLETED"
+    REFUSED = "REFUSED"
+    CANCELLED = "CANCELLED"
+
+
+class PaymentState(StrEnum):
+    """What the hub knows of an order's payment."""
+
+    UNKNOWN = "UNKNOWN"
+    UNPAID = "UNPAID"
+    ON_COLLECTION = "ON_COLLECTION"
+    AUTHORISED = "AUTHORISED"
+    PAID = "PAID"
+    FAILED = "FAILED"
+    PART_REFUNDED = "PART_REFUNDED"
+    REFUNDED = "REFUNDED"
+
+
+class LineStatus(StrEnum):
+    """Where the goods of one order line stand."""
+
+    UNKNOWN = "UNKNOWN"
+    WAITING = "WAITING"
+    HELD = "HELD"
+    REFUSED = "REFUSED"
+    COMMITTED = "COMMITTED"
+    CONSUMED = "CONSUMED"
+    RELEASED = "RELEASED"
+
+
+class OrderLineState(Record, frozen=True, kw_only=True, gc=False):
+    """One line with its reservation."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.OrderLineState"
+    line_id: LineId
+    sku: Sku
+    title: str | None = None
+    quantity_milli: int
+    unit_price: Money
+    total_minor: int
+    fulfilment: FulfilmentType
+    location: LocationId | None = None  # Where the goods are held.
+    reservation_id: ReservationId
+    status: LineStatus
+
+
+class Order(Record, frozen=True, kw_only=True, gc=False):
+    """State: one order, whole snapshot."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Order"
+    tenant: TenantId
+    order_id: OrderId
+    number: str
+    channel: ChannelId
+    source: str  # Connector instance it came from.
+    status: OrderStatus
+    reason: str | None = None  # Why it was refused, cancelled or put on hold; snake_case.
+    payment: PaymentState
+    currency: str
+    lines: tuple[OrderLineState, ...]
+    shipping_minor: int = 0
+    discount_minor: int = 0
+    tax_minor: int = 0
+    rounding_minor: int = 0
+    total_minor: int
+    contact: Contact | None = None
+    subject: SubjectId | None = None
+    waiting_on: str | None = None  # What the order waits for now, in words; null when at rest.
+    placed_at_us: int
+    version: int | None = None  # Newest version of the source seen.
+    seq: int
+    cause_id: str
+    occurred_at_us: int
+    accepted_at_us: int
+
+
+class OrderChanged(Record, frozen=True, kw_only=True, gc=False):
+    """An order took a step; public event without personal data."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.OrderChanged"
+    meta: EventMeta
+    order_id: OrderId
+    number: str
+    channel: ChannelId
+    status: OrderStatus
+    previous: OrderStatus
+    reason: str | None = None
+    total_minor: int
+    currency: str
+
+
+class OrderLine(Record, frozen=True, kw_only=True, gc=False):
+    """One line of an order as its source tells it."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.OrderLine"
+    line_id: LineId
+    sku: Sku
+    title: str | None = None
+    quantity_milli: int
+    unit_price: Money
+    discount_minor: int = 0
+    tax_minor: int = 0
+    total_minor: int  # What the buyer pays for the line, tax and discount included.
+    fulfilment: FulfilmentType
+    location: LocationId | None = None  # Where it is collected or taken from, when the buyer chose.
+
+
+class OrderIntent(StrEnum):
+    """What the source wants with this version of its order."""
+
+    UNKNOWN = "UNKNOWN"
+    PLACE = "PLACE"
+    CANCEL = "CANCEL"
+    COMPLETE = "COMPLETE"
+
+
+class OrderPlaced(Record, frozen=True, kw_only=True, gc=False):
+    """An order as its source tells it, whole; a later version says what the source wants now."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.OrderPlaced"
+    meta: EventMeta
+    order_id: OrderId
+    number: str  # What buyer and shop call it.
+    channel: ChannelId
+    intent: OrderIntent
+    payment: PaymentState
+    currency: str
+    lines: tuple[OrderLine, ...]
+    shipping_minor: int = 0
+    discount_minor: int = 0
+    tax_minor: int = 0
+    rounding_minor: int = 0
+    total_minor: int
+    contact: Contact | None = None
+    subject: SubjectId | None = None  # The buyer as the source knows them.
+    cart_id: CartId | None = None
+    placed_at_us: int  # Business time at the source.
+
+
+class ReportFulfilment(Record, frozen=True, kw_only=True, gc=False):
+    """Request: a shop, warehouse or carrier says how far the goods of an order are."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ReportFulfilment"
+    meta: EventMeta
+    order_id: OrderId
+    location: LocationId
+    status: FulfilmentStatus
+    tracking_number: str | None = None
+    reported_by: str
+
+
 class Outcome(StrEnum):
     """Symbols of Outcome."""
 
@@ -265,6 +799,23 @@ class CommandResult(Record, frozen=True, kw_only=True, gc=False):
     finished_at_us: int
 
 
+class DayTotalDesired(Record, frozen=True, kw_only=True, gc=False):
+    """State mode: what one channel sold on one business day, for a book that keeps totals."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.DayTotalDesired"
+    tenant: TenantId
+    instance: InstanceId
+    target: str
+    cause_id: str
+    accepted_at_us: int
+    channel: ChannelId
+    day: int  # Days since 1970-01-01 UTC
+    currency: str
+    orders: int
+    total_minor: int
+    seq: int
+
+
 class LevelDesired(Record, frozen=True, kw_only=True, gc=False):
     """State mode: the value a target should show; the newest wins."""
 
@@ -279,6 +830,22 @@ class LevelDesired(Record, frozen=True, kw_only=True, gc=False):
     channel: ChannelId | None = None
     quantity_milli: int
     seq: int
+
+
+class MessageDesired(Record, frozen=True, kw_only=True, gc=False):
+    """Append mode: a message somebody should get once."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.MessageDesired"
+    tenant: TenantId
+    instance: InstanceId
+    target: str
+    cause_id: str
+    accepted_at_us: int
+    message_id: MessageId  # Natural id: the same reason gives the same message.
+    template: str  # order_confirmed, ready_for_pickup, order_refused, order_shipped
+    contact: Contact
+    order_id: OrderId | None = None
+    values: dict[str, str] = msgspec.field(default_factory=dict)  # What the template fills in; never personal.
 
 
 class MovementKind(StrEnum):
@@ -312,6 +879,31 @@ class MovementDesired(Record, frozen=True, kw_only=True, gc=False):
     occurred_at_us: int
 
 
+class OrderStatusDesired(Record, frozen=True, kw_only=True, gc=False):
+    """State mode: what a system should show for an order that came from it."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.OrderStatusDesired"
+    tenant: TenantId
+    instance: InstanceId
+    target: str
+    cause_id: str
+    accepted_at_us: int
+    order_id: OrderId
+    number: str
+    status: OrderStatus
+    fulfilment_status: FulfilmentStatus
+    seq: int
+
+
+class OutboundSlot(Record, frozen=True, kw_only=True, gc=False):
+    """Task state: the command that is out for a target in state mode, and what it should show at last."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.OutboundSlot"
+    outstanding_command_id: str | None = None
+    sent_at_us: int | None = None
+    shown_seq: int = 0
+
+
 class OutboundTarget(Record, frozen=True, kw_only=True, gc=False):
     """Task state: newest wanted value of a target and the command that is out."""
 
@@ -343,6 +935,40 @@ class RecordMovement(Record, frozen=True, kw_only=True, gc=False):
     occurred_at_us: int
 
 
+class SaleLine(Record, frozen=True, kw_only=True, gc=False):
+    """One line of a sale as a book keeps it."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.SaleLine"
+    line_id: LineId
+    sku: Sku
+    quantity_milli: int
+    unit_price: Money
+    total_minor: int
+    location: LocationId | None = None
+
+
+class RecordSale(Record, frozen=True, kw_only=True, gc=False):
+    """Command: hold this sale once, found by its reference before any retry."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.RecordSale"
+    command_id: CommandId  # Idempotency key of the effect
+    tenant: TenantId
+    instance: InstanceId
+    target: str  # Entity at the other side whose commands stay in order
+    cause_id: str
+    accepted_at_us: int  # Of the oldest event that this command covers
+    order_id: OrderId
+    number: str
+    channel: ChannelId
+    location: LocationId
+    currency: str
+    lines: tuple[SaleLine, ...]
+    shipping_minor: int = 0
+    total_minor: int
+    contact: Contact | None = None
+    placed_at_us: int
+
+
 class Refetch(Record, frozen=True, kw_only=True, gc=False):
     """Command: read this entity again, what we saw was ambiguous."""
 
@@ -356,6 +982,79 @@ class Refetch(Record, frozen=True, kw_only=True, gc=False):
     type: str
     entity_id: str
     reason: str
+
+
+class SaleDesired(Record, frozen=True, kw_only=True, gc=False):
+    """Append mode: an order the book of a system should hold once."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.SaleDesired"
+    tenant: TenantId
+    instance: InstanceId
+    target: str
+    cause_id: str
+    accepted_at_us: int
+    order_id: OrderId
+    number: str
+    channel: ChannelId
+    location: LocationId  # Place of the book from which the goods leave.
+    currency: str
+    lines: tuple[SaleLine, ...]
+    shipping_minor: int = 0
+    total_minor: int
+    contact: Contact | None = None
+    placed_at_us: int
+
+
+class SendMessage(Record, frozen=True, kw_only=True, gc=False):
+    """Command: send this message once."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.SendMessage"
+    command_id: CommandId  # Idempotency key of the effect
+    tenant: TenantId
+    instance: InstanceId
+    target: str  # Entity at the other side whose commands stay in order
+    cause_id: str
+    accepted_at_us: int  # Of the oldest event that this command covers
+    message_id: MessageId
+    template: str
+    contact: Contact
+    order_id: OrderId | None = None
+    values: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class SetDayTotal(Record, frozen=True, kw_only=True, gc=False):
+    """Command: make the book show this total for the day."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.SetDayTotal"
+    command_id: CommandId  # Idempotency key of the effect
+    tenant: TenantId
+    instance: InstanceId
+    target: str  # Entity at the other side whose commands stay in order
+    cause_id: str
+    accepted_at_us: int  # Of the oldest event that this command covers
+    channel: ChannelId
+    day: int
+    currency: str
+    orders: int
+    total_minor: int
+    seq: int
+
+
+class SetOrderStatus(Record, frozen=True, kw_only=True, gc=False):
+    """Command: show this status on the order."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.SetOrderStatus"
+    command_id: CommandId  # Idempotency key of the effect
+    tenant: TenantId
+    instance: InstanceId
+    target: str  # Entity at the other side whose commands stay in order
+    cause_id: str
+    accepted_at_us: int  # Of the oldest event that this command covers
+    order_id: OrderId
+    number: str
+    status: OrderStatus
+    fulfilment_status: FulfilmentStatus
+    seq: int
 
 
 class SetStockLevel(Record, frozen=True, kw_only=True, gc=False):
@@ -373,6 +1072,93 @@ class SetStockLevel(Record, frozen=True, kw_only=True, gc=False):
     channel: ChannelId | None = None
     quantity_milli: int
     seq: int
+
+
+class PaymentKind(StrEnum):
+    """What happened to money."""
+
+    UNKNOWN = "UNKNOWN"
+    AUTHORISED = "AUTHORISED"
+    CAPTURED = "CAPTURED"
+    FAILED = "FAILED"
+    VOIDED = "VOIDED"
+    REFUNDED = "REFUNDED"
+    REFUND_FAILED = "REFUND_FAILED"
+    CHARGEBACK_OPENED = "CHARGEBACK_OPENED"
+    CHARGEBACK_CLOSED = "CHARGEBACK_CLOSED"
+
+
+class Payment(Record, frozen=True, kw_only=True, gc=False):
+    """State: one payment with what became of it."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Payment"
+    tenant: TenantId
+    payment_id: PaymentId
+    order_id: OrderId
+    provider: str
+    provider_reference: str
+    method: str | None = None
+    currency: str
+    authorised_minor: int = 0
+    captured_minor: int = 0
+    refunded_minor: int = 0
+    last: PaymentKind
+    seq: int
+    cause_id: str
+    accepted_at_us: int
+
+
+class PaymentRecorded(Record, frozen=True, kw_only=True, gc=False):
+    """One movement of money for an order."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.PaymentRecorded"
+    meta: EventMeta
+    payment_id: PaymentId
+    order_id: OrderId
+    kind: PaymentKind
+    amount_minor: int
+    currency: str
+    provider: str
+    provider_reference: str
+    parent_reference: str | None = None
+    method: str | None = None
+
+
+class Price(Record, frozen=True, kw_only=True, gc=False):
+    """State: one price, whole snapshot."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Price"
+    tenant: TenantId
+    sku: Sku
+    price_list: str
+    channel: ChannelId = ""  # Empty: every channel.
+    location: LocationId = ""  # Empty: every location.
+    price: Money
+    compare_at: Money | None = None
+    is_tax_included: bool
+    valid_from_us: int
+    valid_to_us: int | None = None
+    priority: int = 0
+    seq: int
+    cause_id: str
+    accepted_at_us: int
+
+
+class PriceSet(Record, frozen=True, kw_only=True, gc=False):
+    """A source set a price."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.PriceSet"
+    meta: EventMeta
+    sku: Sku
+    price_list: str
+    channel: ChannelId | None = None
+    location: LocationId | None = None
+    price: Money
+    compare_at: Money | None = None
+    is_tax_included: bool
+    valid_from_us: int
+    valid_to_us: int | None = None
+    priority: int = 0
 
 
 class ProductStatus(StrEnum):
@@ -422,6 +1208,175 @@ class ProductUpserted(Record, frozen=True, kw_only=True, gc=False):
     category: str | None = None
     brand: str | None = None
     status: ProductStatus = ProductStatus.UNKNOWN
+
+
+class CommitReservation(Record, frozen=True, kw_only=True, gc=False):
+    """Request: the hold becomes a promise without expiry; one that expired is held anew or refused."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CommitReservation"
+    meta: EventMeta
+    reservation_id: ReservationId
+    order_id: OrderId
+    sku: Sku
+
+
+class ConsumeReservation(Record, frozen=True, kw_only=True, gc=False):
+    """Request: the goods left the house; books the sale and ends the promise at once."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ConsumeReservation"
+    meta: EventMeta
+    reservation_id: ReservationId
+    order_id: OrderId
+    sku: Sku
+    quantity_milli: int
+
+
+class ExtendReservation(Record, frozen=True, kw_only=True, gc=False):
+    """Request: keep a hold longer."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ExtendReservation"
+    meta: EventMeta
+    reservation_id: ReservationId
+    order_id: OrderId
+    sku: Sku
+    expires_at_us: int
+
+
+class OrderReservations(Record, frozen=True, kw_only=True, gc=False):
+    """Task state: the reservations of one order on one SKU, for goods that leave with the order's id."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.OrderReservations"
+    reservation_ids: tuple[ReservationId, ...]
+
+
+class ReleaseReservation(Record, frozen=True, kw_only=True, gc=False):
+    """Request: give the goods free again, whatever was left of the hold or promise."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ReleaseReservation"
+    meta: EventMeta
+    reservation_id: ReservationId
+    order_id: OrderId
+    sku: Sku
+    reason: str
+
+
+class ReservationStatus(StrEnum):
+    """Where a reservation stands; REFUSED, CONSUMED, RELEASED and EXPIRED are final."""
+
+    UNKNOWN = "UNKNOWN"
+    HELD = "HELD"
+    REFUSED = "REFUSED"
+    COMMITTED = "COMMITTED"
+    CONSUMED = "CONSUMED"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
+
+
+class Reservation(Record, frozen=True, kw_only=True, gc=False):
+    """State: one reservation, whole snapshot."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Reservation"
+    tenant: TenantId
+    reservation_id: ReservationId
+    order_id: OrderId
+    line_id: LineId
+    sku: Sku
+    channel: ChannelId
+    location: LocationId | None = None
+    quantity_milli: int
+    status: ReservationStatus
+    reason: str | None = None
+    expires_at_us: int | None = None
+    seq: int
+    cause_id: str
+    occurred_at_us: int
+    accepted_at_us: int
+
+
+class ReservationChanged(Record, frozen=True, kw_only=True, gc=False):
+    """What became of a reservation: public event, and the reply to who asked."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ReservationChanged"
+    meta: EventMeta
+    reservation_id: ReservationId
+    order_id: OrderId
+    line_id: LineId
+    sku: Sku
+    channel: ChannelId
+    location: LocationId | None = None
+    quantity_milli: int  # What is still held or promised; at the end what was.
+    status: ReservationStatus
+    reason: str | None = None  # snake_case, see docs/glossary.md
+    expires_at_us: int | None = None
+
+
+class ReserveStock(Record, frozen=True, kw_only=True, gc=False):
+    """Request: hold goods until expires_at, at the first of `locations` that has them."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ReserveStock"
+    meta: EventMeta
+    reservation_id: ReservationId
+    order_id: OrderId
+    line_id: LineId
+    sku: Sku
+    channel: ChannelId  # Whose pool it draws on.
+    locations: tuple[LocationId, ...]  # Candidates in order of preference; empty means the channel's own, by name.
+    quantity_milli: int
+    expires_at_us: int  # On the hub's clock.
+
+
+class ReturnStatus(StrEnum):
+    """Where a return stands."""
+
+    UNKNOWN = "UNKNOWN"
+    REQUESTED = "REQUESTED"
+    APPROVED = "APPROVED"
+    DECLINED = "DECLINED"
+    IN_TRANSIT = "IN_TRANSIT"
+    RECEIVED = "RECEIVED"
+    INSPECTED = "INSPECTED"
+    CLOSED = "CLOSED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    REOPENED = "REOPENED"
+
+
+class ReturnLine(Record, frozen=True, kw_only=True, gc=False):
+    """One line that comes back."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ReturnLine"
+    line_id: LineId
+    sku: Sku
+    quantity_milli: int
+    reason: str | None = None
+    disposition: str | None = None  # restock, damaged, vendor, dispose, rejected
+
+
+class Return(Record, frozen=True, kw_only=True, gc=False):
+    """State: one return, whole snapshot."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Return"
+    tenant: TenantId
+    return_id: ReturnId
+    order_id: OrderId
+    status: ReturnStatus
+    location: LocationId | None = None
+    lines: tuple[ReturnLine, ...]
+    seq: int
+    cause_id: str
+    accepted_at_us: int
+
+
+class ReturnReported(Record, frozen=True, kw_only=True, gc=False):
+    """A source says how far a return is."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ReturnReported"
+    meta: EventMeta
+    return_id: ReturnId
+    order_id: OrderId
+    status: ReturnStatus
+    location: LocationId | None = None
+    lines: tuple[ReturnLine, ...]
 
 
 class ChannelAts(Record, frozen=True, kw_only=True, gc=False):
@@ -519,7 +1474,7 @@ class StockMoved(Record, frozen=True, kw_only=True, gc=False):
     to_location: LocationId | None = None
     quantity_milli: int  # Thousandths of the product's unit, never negative.
     reason: str | None = None
-    order_id: str | None = None
+    order_id: OrderId | None = None
 
 
 class StockShortage(Record, frozen=True, kw_only=True, gc=False):
@@ -533,7 +1488,26 @@ class StockShortage(Record, frozen=True, kw_only=True, gc=False):
 
 
 RECORDS: tuple[type[Record], ...] = (
+    Money,
+    CartLine,
+    Cart,
     EventMeta,
+    CartConverted,
+    CartUpdated,
+    Contact,
+    Consent,
+    ConsentRow,
+    Identifier,
+    CustomerObserved,
+    ProfileField,
+    CustomerProfile,
+    CustomerRedirect,
+    IdentifiersObserved,
+    IdentityReview,
+    ProfilePart,
+    SubjectLink,
+    SubjectLinked,
+    SubjectRow,
     CrossReference,
     Cursor,
     FactSeen,
@@ -549,16 +1523,51 @@ RECORDS: tuple[type[Record], ...] = (
     TaskPosition,
     TimerDue,
     TimerRow,
+    FulfilmentLine,
+    Fulfilment,
+    FulfilmentChanged,
+    CancelOrder,
+    OrderLineState,
+    Order,
+    OrderChanged,
+    OrderLine,
+    OrderPlaced,
+    ReportFulfilment,
     CommandResult,
+    DayTotalDesired,
     LevelDesired,
+    MessageDesired,
     MovementDesired,
+    OrderStatusDesired,
+    OutboundSlot,
     OutboundTarget,
     RecordMovement,
+    SaleLine,
+    RecordSale,
     Refetch,
+    SaleDesired,
+    SendMessage,
+    SetDayTotal,
+    SetOrderStatus,
     SetStockLevel,
+    Payment,
+    PaymentRecorded,
+    Price,
+    PriceSet,
     Product,
     ProductRemoved,
     ProductUpserted,
+    CommitReservation,
+    ConsumeReservation,
+    ExtendReservation,
+    OrderReservations,
+    ReleaseReservation,
+    Reservation,
+    ReservationChanged,
+    ReserveStock,
+    ReturnLine,
+    Return,
+    ReturnReported,
     ChannelAts,
     SafetyStockSet,
     StockBase,
