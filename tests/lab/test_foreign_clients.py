@@ -6,18 +6,15 @@ embedded one, on its topic in the same Kafka.
 
 import json
 import shutil
-import socket
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import uvicorn
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry import (
     Schema,
@@ -31,12 +28,9 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from omnihub.broker.admin import TopicAdmin
 from omnihub.broker.appender import KafkaAppender
 from omnihub.broker.clients import Cluster, plain_producer
-from omnihub.broker.rawlog import KafkaRawLog
 from omnihub.broker.reader import KafkaReader
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.ids import SchemaIds
-from omnihub.contracts.registry.app import registry_app
-from omnihub.contracts.registry.service import Registry
 from omnihub.contracts.registry_client import RegistryClient
 from omnihub.contracts.topics import Topics
 from omnihub.model.ids import EventId, LocationId, MovementId, Sku, TenantId
@@ -45,6 +39,7 @@ from omnihub.model.records import EventMeta, MovementKind, StockLevel, StockMove
 
 NPM = Path(__file__).parent / "npm"
 BUILD = Path(__file__).parents[2] / "build" / "npm-foreign-reader"
+RegistryOn = Callable[[Cluster, str], AbstractContextManager[str]]
 TOPICS = """
 partition_counts: {default: 3}
 topics:
@@ -74,23 +69,10 @@ class Hub:
     states: str
 
 
-@contextmanager
-def registry_on(cluster: Cluster, topic: str) -> Iterator[str]:
-    """The embedded registry on a free port; its URL."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    app = registry_app(Registry(KafkaRawLog(cluster, topic)))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()
-
-
 @pytest.fixture
-def hub(kafka_bootstrap: str, topic_prefix: str, tmp_path: Path) -> Iterator[Hub]:
+def hub(
+    kafka_bootstrap: str, topic_prefix: str, tmp_path: Path, registry_on: RegistryOn
+) -> Iterator[Hub]:
     mark, cluster = topic_prefix.rstrip("."), Cluster(kafka_bootstrap)
     path = tmp_path / "topics.yaml"
     path.write_text(TOPICS.replace("MARK", mark), encoding="utf-8")
@@ -218,7 +200,7 @@ def written_by_confluent(hub: Hub, record: StockMoved) -> bytes:
         return value
 
 
-async def test_a_restarted_registry_knows_every_id(hub: Hub) -> None:
+async def test_a_restarted_registry_knows_every_id(hub: Hub, registry_on: RegistryOn) -> None:
     before = hub.codec.encode(moved(1))
     with registry_on(hub.cluster, hub.schemas_topic) as url, RegistryClient(url) as client:
         assert Codec(client.ids()).encode(moved(1)) == before

@@ -16,6 +16,7 @@ import msgspec
 
 from omnihub.connect.entities import event_meta, source_entity
 from omnihub.connect.errors import BadDelivery
+from omnihub.connect.gtin import gtin_14
 from omnihub.connect.sdk import Fact, Mapping, Refs, State
 from omnihub.model.errors import RejectedError
 from omnihub.model.ids import LocationId, MovementId, Sku, derive_id
@@ -50,7 +51,6 @@ KIND_OF_OTHER_SIDE = {
     "lost_found": MovementKind.ADJUSTMENT,
     "storage": MovementKind.TRANSFER,
 }
-GTIN_LENGTHS = (8, 12, 13, 14)
 
 
 class _Page(msgspec.Struct):
@@ -209,12 +209,8 @@ def _kind(row: MoveRow) -> MovementKind:
 
 def _first_gtin(row: ProductRow) -> str | None:
     """Return the first identifier that is a GTIN, zero-padded to 14 digits."""
-    for code in (identifier.code for identifier in row.identifiers):
-        if code.isascii() and code.isdigit() and len(code) in GTIN_LENGTHS:
-            digits = [int(digit) for digit in code.zfill(14)]
-            if (3 * sum(digits[0:13:2]) + sum(digits[1:13:2]) + digits[13]) % 10 == 0:
-                return code.zfill(14)
-    return None
+    found = (gtin_14(identifier.code) for identifier in row.identifiers)
+    return next((gtin for gtin in found if gtin), None)
 
 
 def _utc_us(moment: datetime) -> int:

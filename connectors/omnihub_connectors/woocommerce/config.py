@@ -1,12 +1,22 @@
 """Configuration of one WooCommerce shop."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, HttpUrl, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
 
 from omnihub.connect.sdk import ConnectorConfig
 
 MAX_PER_PAGE = 100
+Resource = Literal["product", "order", "customer"]
+
+
+class ConsentMeta(BaseModel):
+    """What a yes or no in a meta field of customers and orders is about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channel: str = Field(description="Where the person may be addressed: email, sms, post ...")
+    purpose: str = Field(default="marketing", description="What for.")
 
 
 class WooCommerceConfig(ConnectorConfig):
@@ -32,7 +42,7 @@ class WooCommerceConfig(ConnectorConfig):
         "subscribes by itself and switches on again what failures disabled.",
     )
     poll_interval_s: Annotated[float, Field(gt=0)] = Field(
-        default=15.0, description="Pause between two looks for changed products."
+        default=15.0, description="Pause between two looks for changed products and orders."
     )
     settle_s: Annotated[int, Field(ge=1)] = Field(
         default=2,
@@ -46,4 +56,35 @@ class WooCommerceConfig(ConnectorConfig):
         default=None,
         description="The shop's own code of the place its quantities count. Only for a shop that "
         "owns stock; otherwise its quantities are observations.",
+    )
+    resources: tuple[Resource, ...] = Field(
+        default=("product", "order", "customer"),
+        description="What is read from the shop, by webhook and poll.",
+    )
+    customers_interval_s: Annotated[float, Field(gt=0)] = Field(
+        default=900.0,
+        description="Pause between two looks through all customers: the shop cannot be asked "
+        "which of them changed, so this finds what webhooks lost.",
+    )
+    paid_later: tuple[str, ...] = Field(
+        default=("cod",),
+        description="Payment methods that are paid when the goods are handed over; orders on any "
+        "other method wait for their payment.",
+    )
+    trusts_email: bool = Field(
+        default=False,
+        description="The shop proves e-mail addresses before an account or order is taken.",
+    )
+    loyalty_card_meta: str | None = Field(
+        default=None, description="Customer meta field that holds a loyalty card number."
+    )
+    loyalty_programme: str = Field(
+        default="loyalty", description="Programme in which that number is unique."
+    )
+    trusts_loyalty_card: bool = Field(
+        default=False, description="The shop proves that the card is the customer's own."
+    )
+    consents: dict[str, ConsentMeta] = Field(
+        default_factory=dict,
+        description="Meta fields of customers and orders that say yes or no to being addressed.",
     )

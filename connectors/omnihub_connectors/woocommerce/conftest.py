@@ -1,5 +1,6 @@
 """A shop in memory, on a clock of its own, and a connector that speaks to it."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import httpx
@@ -79,6 +80,24 @@ async def connect(
     async with httpx.AsyncClient(transport=transport) as http:
         context = Context(TenantId("acme"), InstanceId("web"), refs, http)
         yield lambda config: WooCommerce(config, context)
+
+
+@pytest.fixture
+async def woo_of(
+    refs: CodeTable, patience: VirtualTime, config: WooCommerceConfig
+) -> AsyncIterator[Callable[[Shop], WooCommerce]]:
+    """Return how to make a connector of another shop."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        def connect_to(shop: Shop) -> WooCommerce:
+            inner = httpx.ASGITransport(build_app(shop))
+            transport = PatientTransport(inner, InstanceId("web"), time=patience.time)
+            http = httpx.AsyncClient(transport=transport)
+            stack.push_async_callback(http.aclose)
+            context = Context(TenantId("acme"), InstanceId("web"), refs, http)
+            return WooCommerce(config, context)
+
+        yield connect_to
 
 
 @pytest.fixture

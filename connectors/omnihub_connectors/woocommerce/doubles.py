@@ -11,11 +11,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from omnihub.connect.kit.journey import Journey
+from omnihub.connect.personal import order_id_of
+from omnihub.connect.refs import DEFAULT_CHANNEL
 from omnihub.connect.sdk import Delivery
-from omnihub.model.errors import Unmapped
-from omnihub.model.ids import CommandId, DeliveryId, InstanceId, Sku, TenantId
+from omnihub.model.errors import ParkError, Unmapped
+from omnihub.model.ids import ChannelId, CommandId, DeliveryId, InstanceId, Sku, TenantId
 from omnihub.model.record import Record
-from omnihub.model.records import DeliveryKind, RawDelivery, Refetch, SetStockLevel
+from omnihub.model.records import (
+    DeliveryKind,
+    FulfilmentStatus,
+    OrderStatus,
+    RawDelivery,
+    Refetch,
+    SetOrderStatus,
+    SetStockLevel,
+)
 from omnihub_connectors.woocommerce.mapping import WooCommerceMapping
 from omnihub_connectors.woocommerce.simulator import ApiKey
 
@@ -67,10 +77,15 @@ class CodeTable:
     """Cross-references: identity, except for the codes listed here; None = not mapped."""
 
     skus: dict[str, str | None] = field(default_factory=dict)
+    others: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By kind and code; kinds other than SKU and location are never identical."""
+    channel: ChannelId = DEFAULT_CHANNEL
 
     def resolve(self, kind: str, code: str) -> str:
         """See `Refs.resolve`."""
-        canonical = self.skus.get(code, code)
+        by_default = code if kind in ("sku", "location") else None
+        canonical = self.skus.get(code, by_default) if kind == "sku" else by_default
+        canonical = self.others.get((kind, code), canonical)
         if canonical is None:
             raise Unmapped("web", kind, code)
         return canonical
@@ -92,8 +107,17 @@ class Worker:
         self._journey = Journey("woocommerce", "web", mapping, refs, frozenset(owns))
         self._count = 0
 
+    @property
+    def parked(self) -> list[ParkError]:
+        """What waits in the hospital."""
+        return self._journey.parked
+
     def accept(
-        self, body: bytes, kind: DeliveryKind = DeliveryKind.WEBHOOK, stream: str = "products"
+        self,
+        body: bytes,
+        kind: DeliveryKind = DeliveryKind.WEBHOOK,
+        stream: str = "products",
+        headers: dict[str, str] | None = None,
     ) -> list[Record]:
         """Take in one delivery; return what came out for rules and sinks."""
         self._count += 1
@@ -106,6 +130,7 @@ class Worker:
                 kind=kind,
                 stream=stream,
                 name=stream,
+                headers=headers or {},
                 body=body,
                 accepted_at_us=int(START_S * 1_000_000) + self._count,
             )
@@ -114,22 +139,43 @@ class Worker:
     def accept_all(self, deliveries: Sequence[Delivery], stream: str = "products") -> list[Record]:
         """Take in what a poll or refetch returned."""
         return [
-            record for each in deliveries for record in self.accept(each.body, each.kind, stream)
+            record
+            for each in deliveries
+            for record in self.accept(each.body, each.kind, stream, each.headers)
         ]
 
 
-def refetch_of(entity_id: str) -> Refetch:
-    """A command to read a product again."""
+def refetch_of(entity_id: str, type: str = "product") -> Refetch:
+    """A command to read a resource again."""
     return Refetch(
         command_id=CommandId(f"refetch-{entity_id}"),
         tenant=TenantId("acme"),
         instance=InstanceId("web"),
-        target=f"product:{entity_id}",
+        target=f"{type}:{entity_id}",
         cause_id="cause",
         accepted_at_us=0,
-        type="product",
+        type=type,
         entity_id=entity_id,
         reason="test",
+    )
+
+
+def status_of(
+    order_id: int, status: OrderStatus, number: str | None = None, seq: int = 1
+) -> SetOrderStatus:
+    """A command to show `status` on the shop's order `order_id`."""
+    return SetOrderStatus(
+        command_id=CommandId(f"{order_id}/{seq}"),
+        tenant=TenantId("acme"),
+        instance=InstanceId("web"),
+        target=str(order_id),
+        cause_id="cause",
+        accepted_at_us=int(START_S * 1_000_000),
+        order_id=order_id_of(TenantId("acme"), "web", str(order_id)),
+        number=number or str(order_id),
+        status=status,
+        fulfilment_status=FulfilmentStatus.UNKNOWN,
+        seq=seq,
     )
 
 
@@ -152,3 +198,31 @@ def simple(sku: str, quantity: int = 0, **fields: Any) -> dict[str, Any]:
     """The fields of a product that manages its stock."""
     stock = {"manage_stock": True, "stock_quantity": quantity}
     return {"sku": sku, "name": f"Product {sku}", "regular_price": "1.99", **stock, **fields}
+
+
+def checkout(*skus: str, **fields: Any) -> dict[str, Any]:
+    """What a buyer's checkout posts: one of each SKU, shipped, paid for by card."""
+    buyer = {
+        "first_name": "Ada",
+        "last_name": "Byron",
+        "address_1": "Gracht 1",
+        "city": "Utrecht",
+        "postcode": "3511 AB",
+        "country": "NL",
+    }
+    return {
+        "payment_method": "stripe",
+        "set_paid": True,
+        "currency": "EUR",
+        "billing": {**buyer, "email": "Ada@Example.org", "phone": "030 123 4567"},
+        "shipping": buyer,
+        "line_items": [{"sku": sku, "quantity": 1} for sku in skus],
+        "shipping_lines": [{"method_id": "flat_rate", "method_title": "Post", "total": "4.95"}],
+        **fields,
+    }
+
+
+def pickup(place: str, method: str = "local_pickup") -> list[dict[str, Any]]:
+    """The shipping lines of an order that is collected at `place`."""
+    meta = [{"id": 1, "key": "_pickup_location", "value": place}] if place else []
+    return [{"method_id": method, "instance_id": "3", "total": "0.00", "meta_data": meta}]

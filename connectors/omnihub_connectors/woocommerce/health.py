@@ -12,7 +12,7 @@ from omnihub.connect.sdk import Finding, Health
 from omnihub.model.errors import RetryableError
 from omnihub_connectors.woocommerce.config import WooCommerceConfig
 from omnihub_connectors.woocommerce.rest import Rest
-from omnihub_connectors.woocommerce.subscriptions import TOPICS, Subscriptions
+from omnihub_connectors.woocommerce.subscriptions import Subscriptions
 
 SKEW_WARNING_S = 60.0
 SKEW_FAILED_S = 300.0
@@ -53,13 +53,14 @@ class Checkup:
             cure = "Give webhook_url and webhook_secrets for changes within a second."
             yield Finding("webhooks", Health.WARNING, "off: changes come by poll only", cure)
             return
+        subscriptions = Subscriptions(self.rest, self.config)
         try:
-            mine = await Subscriptions(self.rest, self.config).mine()
+            mine = await subscriptions.mine()
         except (AuthFailed, Refused) as error:
             cure = "The key's user must be a shop manager to see webhooks."
             yield Finding("webhooks", Health.FAILED, str(error), cure)
             return
-        for topic in TOPICS:
+        for topic in subscriptions.topics:
             hook = mine.get(topic)
             status = hook.status if hook else "missing"
             health = Health.OK if status == "active" else Health.WARNING

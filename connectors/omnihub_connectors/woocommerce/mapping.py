@@ -1,24 +1,30 @@
-"""From WooCommerce products to canonical events.
+"""From WooCommerce products, orders and customers to canonical events.
 
 Guarantees: what happens is decided from the body alone, which is signed, never from the headers,
-which are not: `{"id": 7}` is a deletion whatever X-WC-Webhook-Topic claims. A product is a state
-whose version is `date_modified_gmt`; its quantity is a state of its own, so stock written by the
-hub and coming back changes no product. Products without SKU are refused, variable, grouped and
-external ones hold no stock and tell nothing.
+which are not: `{"id": 7}` is a deletion whatever X-WC-Webhook-Topic claims. (Of what, only the
+header says; a forged one makes the hub ask the shop, which then answers.) Everything is a state
+whose version is `date_modified_gmt`; a product's quantity is a state of its own, so stock written
+by the hub and coming back changes no product, and a status written by the hub changes no order.
+Products without SKU are refused, variable, grouped and external ones tell nothing.
 Does not: know the SKU of a product that was deleted for ever (the shop tells its id only).
 """
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from omnihub.connect.entities import event_meta, source_entity
 from omnihub.connect.errors import BadDelivery
+from omnihub.connect.gtin import gtin_14
+from omnihub.connect.personal import order_id_of
 from omnihub.connect.sdk import Fact, Mapping, Refs, State
 from omnihub.model.errors import RejectedError
 from omnihub.model.ids import LocationId, Sku, derive_id
+from omnihub.model.record import Record
 from omnihub.model.records import (
+    CancelOrder,
+    DeliveryKind,
     ProductRemoved,
     ProductStatus,
     ProductUpserted,
@@ -27,10 +33,22 @@ from omnihub.model.records import (
     StockCounted,
 )
 from omnihub_connectors.woocommerce.config import WooCommerceConfig
-from omnihub_connectors.woocommerce.payload import STOCKLESS_TYPES, TRASH, Product, Row, Term
+from omnihub_connectors.woocommerce.customers import buyer_contact, guest, observed
+from omnihub_connectors.woocommerce.order_payload import Customer, Order
+from omnihub_connectors.woocommerce.orders import DRAFTS, placed
+from omnihub_connectors.woocommerce.payload import (
+    CUSTOMER,
+    ORDER,
+    PRODUCT,
+    STOCKLESS_TYPES,
+    TRASH,
+    Product,
+    Row,
+    Term,
+)
 
-PRODUCT = "product"
-GTIN_LENGTHS = (8, 12, 13, 14)
+RESOURCE_HEADER = "x-wc-webhook-resource"
+PEOPLE = frozenset({"customer", "subscriber", ""})
 STATUSES = {
     "publish": ProductStatus.ACTIVE,
     "draft": ProductStatus.DRAFT,
@@ -46,23 +64,49 @@ class WooCommerceMapping(Mapping[WooCommerceConfig]):
     revision = 1
 
     def split(self, delivery: RawDelivery) -> list[SourceEntity]:
-        """Cut a page (JSON array) or a webhook (JSON object) into products."""
+        """Cut a page (JSON array) or a webhook (JSON object) into resources."""
         return [
             source_entity(
                 delivery,
-                PRODUCT,
+                row.resource or _deleted_resource(delivery),
                 str(row.id),
                 bytes(raw),
                 version=row.version,
-                deleted=row.version is None and row.status is None,
+                deleted=row.resource is None,
             )
             for row, raw in _rows(delivery)
         ]
 
     def translate(self, entity: SourceEntity, refs: Refs) -> list[Fact | State]:
-        """Tell the product and, where the shop owns it, its quantity."""
+        """Tell what one resource is now."""
         if entity.deleted:
-            return [State(PRODUCT, None, (), deleted=True)]
+            return [State(entity.type, None, _gone(entity), deleted=True)]
+        return _TRANSLATORS[entity.type](self, entity, refs)
+
+    def order(self, entity: SourceEntity, refs: Refs) -> list[Fact | State]:
+        """Tell an order, and the guest who bought."""
+        order = Order.model_validate_json(entity.body)
+        if order.status in DRAFTS or not order.line_items:
+            return []
+        contact = buyer_contact(order, entity.instance, self.tokens)
+        is_paid_later = order.payment_method in self.config.paid_later
+        event = placed(entity, order, refs, contact, is_paid_later)
+        told: list[Fact | State] = [State(ORDER, order.version, (event,))]
+        if not order.customer_id:
+            person = guest(entity, order, contact, self.config)
+            told.append(State("buyer", order.version, (person,)))
+        return told
+
+    def customer(self, entity: SourceEntity, refs: Refs) -> list[Fact | State]:
+        """Tell a registered customer; people of the shop itself are none."""
+        customer = Customer.model_validate_json(entity.body)
+        if customer.role not in PEOPLE:
+            return []
+        person = observed(entity, customer, self.config, self.tokens)
+        return [State(CUSTOMER, customer.version, (person,))]
+
+    def product(self, entity: SourceEntity, refs: Refs) -> list[Fact | State]:
+        """Tell a product and, where the shop owns it, its quantity."""
         product = Product.model_validate_json(entity.body)
         if product.type in STOCKLESS_TYPES:
             return []
@@ -96,6 +140,31 @@ class WooCommerceMapping(Mapping[WooCommerceConfig]):
         yield State("stock", product.version, (counted,))
 
 
+_TRANSLATORS: dict[str, Callable[[WooCommerceMapping, SourceEntity, Refs], list[Fact | State]]] = {
+    PRODUCT: WooCommerceMapping.product,
+    ORDER: WooCommerceMapping.order,
+    CUSTOMER: WooCommerceMapping.customer,
+}
+
+
+def _deleted_resource(delivery: RawDelivery) -> str:
+    told = delivery.headers.get(RESOURCE_HEADER, "")
+    return told if told in _TRANSLATORS else PRODUCT
+
+
+def _gone(entity: SourceEntity) -> tuple[Record, ...]:
+    """Cancel an order that the shop, when asked, no longer has."""
+    if entity.type != ORDER or entity.kind is not DeliveryKind.REFETCH:
+        return ()
+    cancel = CancelOrder(
+        meta=event_meta(entity, "gone", entity.accepted_at_us),
+        order_id=order_id_of(entity.tenant, entity.instance, entity.entity_id),
+        reason="deleted_in_shop",
+        requested_by=entity.instance,
+    )
+    return (cancel,)
+
+
 def _rows(delivery: RawDelivery) -> list[tuple[Row, msgspec.Raw]]:
     try:
         if delivery.body.lstrip()[:1] == b"[":
@@ -105,8 +174,8 @@ def _rows(delivery: RawDelivery) -> list[tuple[Row, msgspec.Raw]]:
         return [(msgspec.json.decode(raw, type=Row), raw) for raw in raws]
     except (msgspec.DecodeError, ValueError) as error:
         raise BadDelivery(
-            f"{delivery.name} is no WooCommerce product: {_reason(delivery.body, error)}",
-            cure="check that the webhook's user may read products, mend it, then retry or skip",
+            f"{delivery.name} is no WooCommerce resource: {_reason(delivery.body, error)}",
+            cure="check that the webhook's user may read the resource, mend it, then retry or skip",
         ) from None
 
 
@@ -143,12 +212,3 @@ def _removed(entity: SourceEntity, product: Product, sku: Sku) -> State:
 
 def _first(terms: tuple[Term, ...]) -> str | None:
     return html.unescape(terms[0].name) if terms else None
-
-
-def gtin_14(text: str) -> str | None:
-    """Return a GTIN zero-padded to 14 digits; None for anything without a right check digit."""
-    if not (text.isascii() and text.isdigit() and len(text) in GTIN_LENGTHS):
-        return None
-    padded = text.zfill(14)
-    weighed = sum(int(digit) * (3, 1)[place % 2] for place, digit in enumerate(padded[:13]))
-    return padded if (weighed + int(padded[13])) % 10 == 0 else None

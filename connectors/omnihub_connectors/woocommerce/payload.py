@@ -12,16 +12,28 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from omnihub.model.time import to_us
 
+PRODUCT, ORDER, CUSTOMER = "product", "order", "customer"
 TRASH = "trash"
 STOCKLESS_TYPES = frozenset({"variable", "grouped", "external"})
 
 
 class Row(msgspec.Struct):
-    """The head of a product: enough to cut pages and to say which entity it is."""
+    """The head of a resource: enough to cut pages and to say which entity it is."""
 
     id: int
     date_modified_gmt: str | None = None
     status: str | None = None
+    order_key: str | None = None
+    username: str | None = None
+
+    @property
+    def resource(self) -> str | None:
+        """What it shows itself to be; None for an id alone, which only a deletion sends."""
+        if self.order_key is not None:
+            return ORDER
+        if self.username is not None:
+            return CUSTOMER
+        return PRODUCT if self.date_modified_gmt or self.status else None
 
     @property
     def version(self) -> int | None:

@@ -13,7 +13,11 @@ import msgspec
 from omnihub_connectors.woocommerce.config import WooCommerceConfig
 from omnihub_connectors.woocommerce.rest import Rest, decode
 
-TOPICS = ("product.created", "product.updated", "product.deleted", "product.restored")
+TOPICS = (
+    *("product.created", "product.updated", "product.deleted", "product.restored"),
+    *("order.created", "order.updated", "order.deleted", "order.restored"),
+    *("customer.created", "customer.updated", "customer.deleted"),
+)
 LOG = logging.getLogger(__name__)
 
 
@@ -33,6 +37,12 @@ class Subscriptions:
     rest: Rest
     config: WooCommerceConfig
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What this instance is told."""
+        wanted = self.config.resources
+        return tuple(topic for topic in TOPICS if topic.partition(".")[0] in wanted)
+
     async def mine(self) -> dict[str, Subscription]:
         """Return the shop's webhooks to this instance by topic, an active one before others."""
         found: list[Subscription] = []
@@ -42,7 +52,7 @@ class Subscriptions:
             found += decode(page.body, list[Subscription], "GET webhooks")
             number, pages = number + 1, page.pages
         url = str(self.config.webhook_url)
-        own = [hook for hook in found if hook.delivery_url == url and hook.topic in TOPICS]
+        own = [hook for hook in found if hook.delivery_url == url and hook.topic in self.topics]
         return {hook.topic: hook for hook in sorted(own, key=lambda hook: hook.status == "active")}
 
     async def mend(self) -> None:
@@ -50,7 +60,7 @@ class Subscriptions:
         if self.config.webhook_url is None or not self.config.webhook_secrets:
             return
         mine = await self.mine()
-        for topic in TOPICS:
+        for topic in self.topics:
             hook = mine.get(topic)
             if hook is None:
                 await self._subscribe(topic)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from woocommerce import API  # type: ignore[import-untyped]
 
-from omnihub_connectors.woocommerce.doubles import KEY, simple
+from omnihub_connectors.woocommerce.doubles import KEY, checkout, simple
 from omnihub_connectors.woocommerce.simulator import Shop, ShopSettings, build_app
 
 START_TIMEOUT_S = 10
@@ -129,3 +129,40 @@ def test_a_client_with_another_secret_is_refused(url: str, certificate: tuple[Pa
 def test_tls_is_really_spoken(url: str) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(url, verify=ssl.create_default_context())
+
+
+def test_the_client_places_an_order_as_a_checkout_does_and_follows_it(wcapi: API) -> None:
+    product = wcapi.post("products", simple("A", 5)).json()
+    line = {"product_id": product["id"], "quantity": 2}
+    posted = wcapi.post("orders", {**checkout(), "line_items": [line]})
+    assert posted.status_code == 201
+    order = posted.json()
+    assert (order["status"], order["total"]) == ("processing", "8.93")
+    assert order["line_items"][0]["sku"] == "A"
+    assert wcapi.get(f"products/{product['id']}").json()["stock_quantity"] == 3
+    path = f"orders/{order['id']}"
+    assert wcapi.put(path, {"status": "completed"}).json()["date_completed_gmt"]
+    assert wcapi.put(path, {"status": "eaten"}).json()["code"] == "rest_invalid_param"
+    listed = wcapi.get("orders", params={"status": "completed", "dates_are_gmt": True})
+    assert [row["id"] for row in listed.json()] == [order["id"]]
+    assert wcapi.delete(path).json()["status"] == "completed"
+    assert wcapi.get("orders", params={"status": "trash"}).json()[0]["id"] == order["id"]
+
+
+def test_a_cancelled_order_gives_its_goods_back(wcapi: API) -> None:
+    product = wcapi.post("products", simple("A", 5)).json()
+    order = wcapi.post("orders", checkout("A")).json()
+    wcapi.put(f"orders/{order['id']}", {"status": "cancelled"})
+    assert wcapi.get(f"products/{product['id']}").json()["stock_quantity"] == 5
+
+
+def test_the_client_registers_customers_once(wcapi: API) -> None:
+    made = wcapi.post("customers", {"email": "ada@example.org", "first_name": "Ada"})
+    assert (made.status_code, made.json()["role"]) == (201, "customer")
+    again = wcapi.post("customers", {"email": "ada@example.org"})
+    assert again.json()["code"] == "registration-error-email-exists"
+    path = f"customers/{made.json()['id']}"
+    assert wcapi.put(path, {"last_name": "Byron"}).json()["date_modified_gmt"]
+    assert wcapi.delete(path).status_code == 501
+    assert wcapi.delete(path, params={"force": True}).json()["last_name"] == "Byron"
+    assert wcapi.get(path).json()["code"] == "woocommerce_rest_invalid_id"

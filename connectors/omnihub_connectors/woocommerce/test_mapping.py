@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from omnihub.connect.errors import BadDelivery
+from omnihub.connect.kit import TOKENS
 from omnihub.connect.sdk import State
 from omnihub.model.errors import RejectedError, Unmapped
 from omnihub.model.ids import DeliveryId, InstanceId, TenantId
@@ -21,7 +22,7 @@ from omnihub.model.records import (
 )
 from omnihub_connectors.woocommerce.config import WooCommerceConfig
 from omnihub_connectors.woocommerce.doubles import CodeTable
-from omnihub_connectors.woocommerce.mapping import WooCommerceMapping, gtin_14
+from omnihub_connectors.woocommerce.mapping import WooCommerceMapping
 
 TEN_US = 1_795_341_600_000_000  # 2026-11-22T10:00:00Z
 
@@ -57,7 +58,7 @@ def delivery(body: Any, kind: DeliveryKind = DeliveryKind.WEBHOOK) -> RawDeliver
 
 @pytest.fixture
 def mapping(config: WooCommerceConfig) -> WooCommerceMapping:
-    return WooCommerceMapping(config)
+    return WooCommerceMapping(config, TOKENS)
 
 
 def entity_of(mapping: WooCommerceMapping, body: Any) -> SourceEntity:
@@ -211,7 +212,7 @@ def test_a_product_without_date_has_no_version(
 def test_what_is_no_product_is_parked_with_its_reason(
     mapping: WooCommerceMapping, body: bytes
 ) -> None:
-    with pytest.raises(BadDelivery, match="is no WooCommerce product"):
+    with pytest.raises(BadDelivery, match="is no WooCommerce resource"):
         mapping.split(delivery(body))
 
 
@@ -226,19 +227,3 @@ def test_a_wrong_type_inside_a_product_is_named(
 ) -> None:
     with pytest.raises(ValidationError, match="categories"):
         mapping.translate(entity_of(mapping, product(categories="Spices")), refs)
-
-
-@pytest.mark.parametrize(
-    ("text", "gtin"),
-    [
-        ("4006381333931", "04006381333931"),
-        ("96385074", "00000096385074"),
-        ("036000291452", "00036000291452"),
-        ("4006381333932", None),
-        ("", None),
-        ("40063813339", None),
-        ("٤٠٠٦٣٨١٣٣٣٩٣١", None),
-    ],
-)
-def test_a_gtin_counts_only_with_its_check_digit(text: str, gtin: str | None) -> None:
-    assert gtin_14(text) == gtin

@@ -225,5 +225,5 @@ async def test_movements_are_refused(woo: WooCommerce) -> None:
         quantity_milli=1000,
         occurred_at_us=0,
     )
-    with pytest.raises(Refused, match="levels only"):
+    with pytest.raises(Refused, match="levels and order statuses only"):
         await woo.write([movement])

@@ -5,6 +5,7 @@ Real bytes of the simulated shop, the shipped split and translate, the shipped c
 
 import pytest
 
+from omnihub.connect.kit import TOKENS
 from omnihub.connect.sdk import Stream
 from omnihub.model.record import Record
 from omnihub.model.records import (
@@ -34,7 +35,7 @@ FROM_START = {"after": "2026-11-22T09:00:00"}
 
 @pytest.fixture
 def worker(config: WooCommerceConfig, refs: CodeTable) -> Worker:
-    return Worker(WooCommerceMapping(config), refs)
+    return Worker(WooCommerceMapping(config, TOKENS), refs)
 
 
 def told(records: list[Record]) -> list[str]:
@@ -164,7 +165,7 @@ async def test_a_quantity_edited_in_the_shop_is_no_count_unless_the_shop_owns_st
     config: WooCommerceConfig, refs: CodeTable, shop: Shop
 ) -> None:
     shop.load([simple("A", 5)])
-    mapping = WooCommerceMapping(config.model_copy(update={"stock_location": "backroom"}))
+    mapping = WooCommerceMapping(config.model_copy(update={"stock_location": "backroom"}), TOKENS)
     guest, owner = Worker(mapping, refs), Worker(mapping, refs, owns=["stock"])
     assert told(guest.accept(as_sent(shop))) == ["upserted"]
     _, count = owner.accept(as_sent(shop))

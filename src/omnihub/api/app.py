@@ -10,7 +10,16 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
-from omnihub.api import ingress, operate, sse, stock
+from omnihub.api import (
+    availability,
+    customers,
+    ingress,
+    operate,
+    orders,
+    placing,
+    sse,
+    stock,
+)
 from omnihub.api.auth import Reader
 from omnihub.api.middleware import Edge
 from omnihub.api.parts import Parts
@@ -20,8 +29,9 @@ from omnihub.ops.metrics import omnihub_version
 _METHODS = {"get", "put", "post", "delete", "patch"}
 _OPEN = {"/live", "/v1/webhooks/{instance}"}
 _DESCRIPTION = (
-    "Stock of every location and channel, live. Quantities are thousandths of a unit (`_milli`), "
-    "times are UTC microseconds (`_us`). Errors are RFC 9457 problem details."
+    "Stock of every location and channel, orders and customers, live. Quantities are thousandths "
+    "of a unit (`_milli`), money is in minor units of its currency (`_minor`), times are UTC "
+    "microseconds (`_us`). Errors are RFC 9457 problem details."
 )
 
 
@@ -37,8 +47,8 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     install_problem_handlers(app)
-    # Events before `/v1/stock/{sku}`: the first match answers.
-    for module in (sse, stock, operate, ingress):
+    # Events before `/v1/stock/{sku}` and the like: the first match answers.
+    for module in (sse, stock, availability, orders, placing, customers, operate, ingress):
         app.include_router(module.router)
 
     def openapi_json(_: Reader) -> JSONResponse:
@@ -87,5 +97,7 @@ def _statuses(path: str, method: str) -> list[int]:
         return [401, 404, 413, 422, 503]
     if path in ("/ready", "/metrics"):
         return [401, 403]
-    always = [401, 403, 404, 422]
-    return always if method == "get" else [*always, 400, 413, 415, 503]
+    always = [401, 403, 404, 422, 503]
+    if method == "get":
+        return always
+    return [*always, 400, 413, 415, *([409] if path == "/v1/orders" else [])]

@@ -40,4 +40,5 @@ def needs(scope: Scope) -> Callable[[Request, Credentials], KeyEntry]:
 
 Reader = Annotated[KeyEntry, Depends(needs(Scope.READ))]
 Writer = Annotated[KeyEntry, Depends(needs(Scope.WRITE))]
+Personal = Annotated[KeyEntry, Depends(needs(Scope.PERSONAL))]
 Admin = Annotated[KeyEntry, Depends(needs(Scope.ADMIN))]

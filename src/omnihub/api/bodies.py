@@ -108,6 +108,34 @@ class SkuStock(Body):
     channels: list[ChannelLevel]
 
 
+class Available(BaseModel):
+    """What can be had of one SKU."""
+
+    sku: str
+    ats_milli: int = Field(description="Available to sell; 0 when nothing is known of it.")
+    as_of_us: int | None = Field(description="Since when; null when nothing is known of it.")
+
+
+class Availability(BaseModel):
+    """What can be had, in the order asked."""
+
+    items: list[Available]
+
+
+class StoreBody(Body):
+    """A store that can hand the goods over."""
+
+    location: str
+    distance_m: int = Field(description="As the crow flies.")
+    ready_at_us: int
+
+
+class NearbyStores(BaseModel):
+    """Stores, the nearest first."""
+
+    items: list[StoreBody]
+
+
 class ProductBody(Body):
     """One product."""
 

@@ -1,30 +1,38 @@
-"""Live level changes for any number of clients from one reading of the state topics.
+"""Live changes of states for any number of clients from one reading of the state topics.
 
-Guarantees: a client that comes back with the id of the last event it saw misses no level: it is
-told the newest value of each level that changed since, then goes on live; the values of one level
+Guarantees: a client that comes back with the id of the last event it saw misses no change: it is
+told the newest value of each row that changed since, then goes on live; the values of one row
 come in order. Ids are opaque (they hold one offset a partition). Compacted like the topics: values
 that were overwritten while a client was away are not told.
+Does not: decide what of a record is told (see `sse`); records are handed on as they lie in the log.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from omnihub.broker.ports import Position, Reader
-from omnihub.model.records import ChannelAts, StockLevel
+from omnihub.model.record import Record
 from omnihub.views.fold import Positions
-from omnihub.views.queries import CHANNEL_TOPIC, STOCK_TOPIC, Views
+from omnihub.views.queries import Views
 
 QUEUE_LIMIT = 5_000
 VIEW_POLL_S = 0.05
-_LETTERS = {"s": STOCK_TOPIC, "c": CHANNEL_TOPIC}
-_TOPICS = {topic: letter for letter, topic in _LETTERS.items()}
-_PART = re.compile(r"([sc])([0-9]{1,6})-([0-9]{1,18})")
-ID_PATTERN = r"^([sc][0-9]{1,6}-[0-9]{1,18}(\.[sc][0-9]{1,6}-[0-9]{1,18})*)?$"
+LETTERS: Mapping[str, str] = {
+    "s": "omni.stock.state.v1",
+    "c": "omni.stock.channel.state.v1",
+    "o": "omni.order.state.v1",
+    "f": "omni.fulfilment.state.v1",
+    "p": "omni.profile.state.v1",
+    "r": "omni.customer.redirect.state.v1",
+    "k": "omni.cart.state.v1",
+}
+_TOPICS = {topic: letter for letter, topic in LETTERS.items()}
+_PART = re.compile(rf"([{''.join(LETTERS)}])([0-9]{{1,6}})-([0-9]{{1,18}})")
 _MAX_ID = 64 * 1024
-Change = tuple[Position, StockLevel | ChannelAts]
+Change = tuple[Position, Record]
 
 
 class BadEventId(ValueError):
@@ -37,23 +45,19 @@ class Behind(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which changes a client wants; None = all."""
+    """Which changes a client wants: of these topics, those whose fields have these values."""
 
-    sku: str | None = None
-    location: str | None = None
-    channel: str | None = None
+    topics: tuple[str, ...]
+    values: Mapping[str, str] = field(default_factory=dict)
 
-    def takes(self, record: StockLevel | ChannelAts) -> bool:
-        """Tell whether the client wants this change."""
-        if self.sku is not None and record.sku != self.sku:
-            return False
-        if isinstance(record, StockLevel):
-            return self.channel is None and self.location in (None, record.location)
-        return self.location is None and self.channel in (None, record.channel)
+    def takes(self, record: Record) -> bool:
+        """Tell whether the client wants this change; a record without a field has no value."""
+        return all(getattr(record, name, None) == value for name, value in self.values.items())
 
 
 @dataclass(slots=True, eq=False)
 class _Client:
+    topics: tuple[str, ...]
     queue: asyncio.Queue[Change | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_LIMIT))
     overrun: bool = False
 
@@ -76,7 +80,7 @@ class ChangeFeed:
         async for entries in self._reader.follow(tuple(_TOPICS), start=start):
             for entry in entries:
                 self.positions[entry.at.topic, entry.at.partition] = entry.at.offset + 1
-                if isinstance(entry.record, StockLevel | ChannelAts):
+                if entry.record is not None:
                     self._tell((entry.at, entry.record))
             if not entries:
                 self.is_caught_up.set()
@@ -89,12 +93,12 @@ class ChangeFeed:
         Raises:
             Behind: the client must reconnect.
         """
-        with self._subscribed() as client:
-            begun = dict(self.positions)
+        with self._subscribed(wanted.topics) as client:
+            begun = {at: offset for at, offset in self.positions.items() if at[0] in wanted.topics}
             told = begun if seen is None else dict(seen)
             yield dict(told), None
             if seen is not None:
-                async for change in self._missed(begun, told):
+                async for change in self._missed(wanted.topics, begun, told):
                     if wanted.takes(change[1]):
                         yield dict(told), change
             while True:
@@ -104,11 +108,13 @@ class ChangeFeed:
                 elif _advance(told, live[0]) and wanted.takes(live[1]):
                     yield dict(told), live
 
-    async def _missed(self, begun: Positions, told: Positions) -> AsyncIterator[Change]:
+    async def _missed(
+        self, topics: Sequence[str], begun: Positions, told: Positions
+    ) -> AsyncIterator[Change]:
         """Yield what changed after `told`, once the views hold everything before `begun`."""
         await self._views_reach(begun)
         since = dict(told)
-        for change in await asyncio.to_thread(self._views.changes_since, since):
+        for change in await asyncio.to_thread(self._views.changes_since, since, topics):
             _advance(told, change[0])
             yield change
 
@@ -131,8 +137,8 @@ class ChangeFeed:
             return None
 
     @contextmanager
-    def _subscribed(self) -> Iterator[_Client]:
-        client = _Client()
+    def _subscribed(self, topics: tuple[str, ...]) -> Iterator[_Client]:
+        client = _Client(topics)
         self._clients.add(client)
         try:
             yield client
@@ -141,10 +147,18 @@ class ChangeFeed:
 
     def _tell(self, change: Change) -> None:
         for client in self._clients:
+            if change[0].topic not in client.topics:
+                continue
             if client.queue.full():
                 client.overrun = True
             if not client.overrun:
                 client.queue.put_nowait(change)
+
+
+def id_pattern(topics: Sequence[str]) -> str:
+    """Return what ids of a stream of `topics` look like, as a regular expression."""
+    part = f"[{''.join(_TOPICS[topic] for topic in topics)}][0-9]{{1,6}}-[0-9]{{1,18}}"
+    return rf"^({part}(\.{part})*)?$"
 
 
 def encode_id(positions: Positions) -> str:
@@ -167,7 +181,7 @@ def decode_id(text: str) -> Positions:
         if match is None:
             raise BadEventId("not an id of this stream")
         letter, partition, offset = match.groups()
-        found[_LETTERS[letter], int(partition)] = int(offset)
+        found[LETTERS[letter], int(partition)] = int(offset)
     return found
 
 

@@ -20,19 +20,25 @@ from omnihub.model.errors import RejectedError, RetryableError
 MEDIA_TYPE = "application/problem+json"
 PROBLEMS: Mapping[str, tuple[int, str]] = {
     "bad-request": (400, "The request cannot be understood"),
+    "no-idempotency-key": (400, "An Idempotency-Key is needed"),
     "unauthorized": (401, "An API key is needed"),
     "bad-signature": (401, "The webhook's signature does not fit"),
     "forbidden": (403, "The key's scope does not include this"),
     "not-found": (404, "There is nothing here"),
     "unknown-sku": (404, "No such SKU"),
+    "unknown-order": (404, "No such order"),
+    "unknown-cart": (404, "No such cart"),
+    "unknown-customer": (404, "No such customer"),
     "unknown-instance": (404, "No such connector instance"),
     "nothing-parked": (404, "Nothing is parked under this key"),
     "method-not-allowed": (405, "This method is not for this resource"),
+    "order-refused": (409, "The order was refused"),
     "body-too-large": (413, "The body is larger than is accepted"),
     "unsupported-media-type": (415, "The body must be application/json"),
+    "key-reused": (422, "The Idempotency-Key was used for another request"),
     "invalid": (422, "The request does not have the right form"),
     "internal": (500, "Something of ours failed"),
-    "unavailable": (503, "The log cannot be written now"),
+    "unavailable": (503, "The log or a database does not answer now"),
 }
 _BY_STATUS = {
     400: "bad-request",

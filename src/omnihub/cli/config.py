@@ -35,6 +35,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     install = options_of(context).installation()
     install.topic_specs()
     install.stock_policy()
+    install.order_policy()
     if as_json:
         print_json({"path": install.loaded.path, "ok": True, "connectors": list(install.instances)})
     else:

@@ -18,13 +18,14 @@ Name = Annotated[str, typer.Argument(help="A name of your own.")]
 def add(
     context: typer.Context,
     name: Name,
-    scope: Annotated[Scope, typer.Option("--scope", help="What it may do.")] = Scope.READ,
+    scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; repeatable.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key and print it, this once."""
-    key = _ring(context).add(name, scope)
+    scopes = scope or [Scope.READ]
+    key = _ring(context).add(name, *scopes)
     if as_json:
-        print_json({"name": name, "scope": scope.value, "key": key})
+        print_json({"name": name, "scope": " ".join(scopes), "key": key})
     else:
         stdout().print(key)
 
@@ -32,7 +33,7 @@ def add(
 @app.command("list")
 def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     """List names and scopes."""
-    rows = [{"name": one.name, "scope": one.scope.value} for one in _ring(context).entries()]
+    rows = [{"name": one.name, "scope": one.scope} for one in _ring(context).entries()]
     if as_json:
         print_json(rows)
     else:

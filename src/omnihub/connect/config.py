@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from omnihub.connect.personal import Tokens
 from omnihub.connect.refs import CrossReferences, Maps
 from omnihub.connect.sdk import Connector, ConnectorConfig
 from omnihub.connect.understanding import Understanding, Understandings
 from omnihub.model.errors import ConfigurationError
-from omnihub.model.ids import InstanceId, TenantId
+from omnihub.model.ids import ChannelId, InstanceId, TenantId
 from omnihub.settings.explain import explain
 from omnihub.settings.model import InstanceSettings
 from omnihub.settings.secrets import is_reference, resolve
@@ -80,13 +81,25 @@ def maps_of(instances: Mapping[InstanceId, Instance]) -> Maps:
     return {name: instance.settings.map for name, instance in instances.items()}
 
 
+def channels_of(instances: Mapping[InstanceId, Instance]) -> dict[InstanceId, ChannelId]:
+    """Return the channel of each instance whose orders belong to one."""
+    return {
+        name: ChannelId(instance.settings.orders.channel)
+        for name, instance in instances.items()
+        if instance.settings.orders
+    }
+
+
 def understandings(
-    instances: Mapping[InstanceId, Instance], connector: str, refs: CrossReferences
+    instances: Mapping[InstanceId, Instance],
+    connector: str,
+    refs: CrossReferences,
+    tokens: Tokens | None = None,
 ) -> Understandings:
     """Return what split and translate of one connector type need, per instance."""
     return {
         name: Understanding(
-            instance.connector.mapping_type(instance.config), refs.of(name), instance.owns
+            instance.connector.mapping_type(instance.config, tokens), refs.of(name), instance.owns
         )
         for name, instance in instances.items()
         if instance.settings.type == connector

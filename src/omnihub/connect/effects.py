@@ -14,9 +14,12 @@ from omnihub.connect.errors import AuthFailed, PartialWrite, Refused
 from omnihub.connect.sdk import Command, Connector
 from omnihub.model.errors import InvariantBroken, OmniHubError, RetryableError
 from omnihub.model.ids import CommandId
-from omnihub.model.records import Refetch, SetStockLevel
+from omnihub.model.records import Refetch, SetDayTotal, SetOrderStatus, SetStockLevel
 
 _log = structlog.get_logger()
+_Absolute = SetStockLevel | SetOrderStatus | SetDayTotal
+_ABSOLUTE = (SetStockLevel, SetOrderStatus, SetDayTotal)
+"""Commands that say how it should be, not what to add: only the newest of a target counts."""
 
 
 class Crashed(OmniHubError):
@@ -100,7 +103,7 @@ def _reported(commands: Sequence[Command], done: Mapping[CommandId, str]) -> Att
 def _takes_none(connector: Connector[Any], commands: Sequence[Command]) -> Attempt:
     error = Refused(
         f"connector {connector.name} does not take {type(commands[0]).__name__}",
-        cure="remove what omnihub.yaml sends to this instance (levels, movements), then skip",
+        cure="remove what omnihub.yaml sends it (levels, movements, sales, messages), then skip",
     )
     return Attempt(refused={command.command_id: error for command in commands})
 
@@ -117,12 +120,13 @@ class Plan:
 def plan(commands: Sequence[Command]) -> Plan:
     """Sort out a batch; order among the writes is kept."""
     unique = list({command.command_id: command for command in commands}.values())
-    levels = [command for command in unique if isinstance(command, SetStockLevel)]
-    newest: dict[str, SetStockLevel] = {}
-    for level in levels:
-        if level.target not in newest or level.seq >= newest[level.target].seq:
-            newest[level.target] = level
-    old = {level.command_id for level in levels if newest[level.target] is not level}
+    values = [command for command in unique if isinstance(command, _ABSOLUTE)]
+    newest: dict[tuple[type[Command], str], _Absolute] = {}
+    for value in values:
+        known = newest.get((type(value), value.target))
+        if known is None or value.seq >= known.seq:
+            newest[type(value), value.target] = value
+    old = {each.command_id for each in values if newest[type(each), each.target] is not each}
     return Plan(
         writes=[
             each for each in unique if not isinstance(each, Refetch) and each.command_id not in old

@@ -10,19 +10,25 @@ from typing import Literal
 
 from omnihub.broker.ports import Entry, Reader
 from omnihub.model.errors import Unmapped
-from omnihub.model.ids import InstanceId
+from omnihub.model.ids import ChannelId, InstanceId
 from omnihub.model.records import CrossReference
 
 XREF_TOPIC = "omni.xref.v1"
 MapKind = Literal["table", "identity"]
 Maps = Mapping[InstanceId, Mapping[str, MapKind]]
+DEFAULT_CHANNEL = ChannelId("web")
+"""The channel of an instance whose `orders.channel` is not set."""
 
 
 class CrossReferences:
-    """All cross-references of all instances; `maps` says per instance and kind how to resolve."""
+    """All cross-references of all instances; `maps` says per instance and kind how to resolve.
 
-    def __init__(self, maps: Maps) -> None:
+    `channels` says to which channel the orders and carts of an instance belong.
+    """
+
+    def __init__(self, maps: Maps, channels: Mapping[InstanceId, ChannelId] | None = None) -> None:
         self._maps = maps
+        self._channels = channels or {}
         self._by_key: dict[str, CrossReference] = {}
         self._canonical: dict[tuple[str, str, str], str] = {}
         self._codes: dict[tuple[str, str, str], frozenset[str]] = {}
@@ -31,6 +37,10 @@ class CrossReferences:
     def of(self, instance: InstanceId) -> "InstanceRefs":
         """Return the view of one instance."""
         return InstanceRefs(self, instance)
+
+    def channel_of(self, instance: InstanceId) -> ChannelId:
+        """Return the channel an instance's orders belong to."""
+        return self._channels.get(instance, DEFAULT_CHANNEL)
 
     async def follow(self, reader: Reader) -> None:
         """Read the topic for ever; `is_caught_up` turns true at its first end."""
@@ -96,6 +106,11 @@ class InstanceRefs:
     def __init__(self, all_refs: CrossReferences, instance: InstanceId) -> None:
         self._all = all_refs
         self._instance = instance
+
+    @property
+    def channel(self) -> ChannelId:
+        """The channel this instance's orders belong to, from `connectors.NAME.orders.channel`."""
+        return self._all.channel_of(self._instance)
 
     def resolve(self, kind: str, code: str) -> str:
         """Return the canonical id of a system's own code; raises `Unmapped`."""

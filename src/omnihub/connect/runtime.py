@@ -40,6 +40,8 @@ class Ports:
     network: httpx.AsyncBaseTransport
     observer: Observer = field(default_factory=Unobserved)
     time: Time = field(default_factory=Time)
+    open_record: Callable[[Any], Any] = lambda record: record
+    """Opens what is sealed in a command, right before it is written."""
 
 
 def commands_topic(instance: Instance) -> str:
@@ -114,7 +116,15 @@ class ConnectorRuntime:
             for stream in connector.streams()
         ]
         parts.append(
-            Sink(connector, ports.commands, acceptance, ports.appender, ports.observer, time)
+            Sink(
+                connector,
+                ports.commands,
+                acceptance,
+                ports.appender,
+                ports.observer,
+                time,
+                ports.open_record,
+            )
         )
         parts.append(Tending(instance, connector.tend, ports, connector.tend_interval_s))
         self._parts = parts

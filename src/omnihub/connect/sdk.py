@@ -14,19 +14,34 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from omnihub.connect.calls import CallScheme
+from omnihub.connect.personal import Tokens
 from omnihub.connect.webhooks import WebhookScheme
-from omnihub.model.ids import CommandId, InstanceId, LocationId, Sku, TenantId
+from omnihub.model.errors import InvariantBroken
+from omnihub.model.ids import ChannelId, CommandId, InstanceId, LocationId, OrderId, Sku, TenantId
 from omnihub.model.record import Record
 from omnihub.model.records import (
     DeliveryKind,
     RawDelivery,
     RecordMovement,
+    RecordSale,
     Refetch,
+    SendMessage,
+    SetDayTotal,
+    SetOrderStatus,
     SetStockLevel,
     SourceEntity,
 )
 
-Command = SetStockLevel | RecordMovement | Refetch
+Command = (
+    SetStockLevel
+    | RecordMovement
+    | SetOrderStatus
+    | SendMessage
+    | RecordSale
+    | SetDayTotal
+    | Refetch
+)
 Offset = dict[str, Any]
 """JSON-able, in the connector's own words; None means from the beginning."""
 
@@ -70,6 +85,10 @@ class Batch:
 class Refs(Protocol):
     """Cross-references of one instance."""
 
+    @property
+    def channel(self) -> ChannelId:
+        """The channel its orders and carts belong to (`connectors.NAME.orders.channel`)."""
+
     def resolve(self, kind: str, code: str) -> str:
         """Return the canonical id of a system's own code; raises `Unmapped`."""
 
@@ -106,8 +125,16 @@ class Mapping(Generic[C]):
 
     revision: ClassVar[int] = 1
 
-    def __init__(self, config: C) -> None:
+    def __init__(self, config: C, tokens: Tokens | None = None) -> None:
         self.config = config
+        self._tokens = tokens
+
+    @property
+    def tokens(self) -> Tokens:
+        """Keyed hashes for what is personal; `omnihub.connect.kit.TOKENS` in tests."""
+        if self._tokens is None:
+            raise InvariantBroken(f"{type(self).__name__} was made without tokens")
+        return self._tokens
 
     def split(self, delivery: RawDelivery) -> list[SourceEntity]:
         """Cut a delivery into source entities (`source_entity` fills the common fields).
@@ -157,6 +184,27 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedLine:
+    """One line of goods as a system shows it; `total_minor` with tax and discount."""
+
+    sku: Sku
+    quantity_milli: int
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedOrder:
+    """What a system says an order is: read back for verification. `status` is its own word."""
+
+    order_id: OrderId
+    number: str
+    status: str
+    currency: str
+    total_minor: int
+    lines: tuple[ObservedLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What the runtime gives the I/O half. `http` has budgets, retries and timeouts built in."""
 
@@ -183,6 +231,11 @@ class Connector(Generic[C]):
     @classmethod
     def webhook(cls, config: C) -> WebhookScheme | None:
         """How webhooks to this instance are signed; None when the system sends none."""
+        return None
+
+    @classmethod
+    def calls(cls, config: C) -> CallScheme | None:
+        """How the system's own clients call this instance at /in/INSTANCE/...; None: they don't."""
         return None
 
     async def open(self) -> None:
@@ -234,4 +287,8 @@ class Connector(Generic[C]):
 
     async def read_back(self) -> list[Observation]:
         """Return what the system says it has now, through its own API."""
+        raise NotImplementedError
+
+    async def read_back_orders(self) -> list[ObservedOrder]:
+        """Return every order the system has now, through its own API."""
         raise NotImplementedError

@@ -9,7 +9,7 @@ Does not: decide what to send, or in which order targets change (the outbound ru
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +47,7 @@ class Sink:
         appender: Appender,
         observer: Observer,
         time: Time,
+        open_record: Callable[[Any], Any] = lambda record: record,
     ) -> None:
         self.fault: str | None = None
         self._connector = connector
@@ -55,6 +56,7 @@ class Sink:
         self._appender = appender
         self._observer = observer
         self._time = time
+        self._open_record = open_record
         self._backoff = Backoff(time)
         self._crashes: Counter[CommandId] = Counter()
         self._taken: list[Entry] = []
@@ -118,7 +120,8 @@ class Sink:
         return not self._waiting
 
     async def _attempt(self, commands: Sequence[Command]) -> Attempt:
-        writes = [each for each in commands if not isinstance(each, Refetch)]
+        # A sink has the right to read whom it writes to; nobody before it had.
+        writes = [self._open_record(each) for each in commands if not isinstance(each, Refetch)]
         attempt = await attempt_write(self._connector, writes)
         for command in commands:
             if isinstance(command, Refetch):

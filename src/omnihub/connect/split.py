@@ -7,7 +7,9 @@ Does not: understand an entity (translate does), or remember anything.
 
 from omnihub.connect.understanding import (
     REJECTED_TOPIC,
+    OpenBody,
     Understandings,
+    as_it_is,
     rejection,
     understand,
     understanding_of,
@@ -21,12 +23,15 @@ from omnihub.rules.rule import Out, Rows
 class Split:
     """The handler of one connector type's raw topic."""
 
-    def __init__(self, connector: str, instances: Understandings) -> None:
+    def __init__(
+        self, connector: str, instances: Understandings, open_body: OpenBody = as_it_is
+    ) -> None:
         self.name = f"split-{connector}"
         self.inbox = f"omni.raw.{connector}.v1"
         self.rejects = REJECTED_TOPIC
         self._entities = f"omni.entity.{connector}.v1"
         self._instances = instances
+        self._open_body = open_body
 
     def park_key(self, record: Record) -> str:
         """Deliveries do not wait for each other."""
@@ -38,7 +43,8 @@ class Split:
         delivery = _delivery(record)
         mapping = understanding_of(self._instances, delivery.instance).mapping
         try:
-            entities = understand(lambda: mapping.split(delivery))
+            clear = self._open_body(delivery)
+            entities = understand(lambda: mapping.split(clear))
         except RejectedError as error:
             out.emit(REJECTED_TOPIC, rejection(delivery, "delivery", delivery.name, error))
             return

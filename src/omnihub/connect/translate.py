@@ -20,8 +20,10 @@ from omnihub.connect.observer import Observer, Unobserved, Verdict
 from omnihub.connect.sdk import Fact, State
 from omnihub.connect.understanding import (
     REJECTED_TOPIC,
+    OpenBody,
     Understanding,
     Understandings,
+    as_it_is,
     rejection,
     understand,
     understanding_of,
@@ -52,6 +54,7 @@ class Translate:
         instances: Understandings,
         inbox_of: Callable[[type[Record]], str],
         observer: Observer | None = None,
+        open_body: OpenBody = as_it_is,
     ) -> None:
         self.name = f"translate-{connector}"
         self.inbox = f"omni.entity.{connector}.v1"
@@ -59,6 +62,7 @@ class Translate:
         self._instances = instances
         self._inbox_of = inbox_of
         self._observer = observer or Unobserved()
+        self._open_body = open_body
 
     def park_key(self, record: Record) -> str:
         """What a system says about one entity stays in order."""
@@ -69,7 +73,8 @@ class Translate:
         entity = _entity(record)
         known = understanding_of(self._instances, entity.instance)
         try:
-            told = understand(lambda: known.mapping.translate(entity, known.refs))
+            clear = self._open_body(entity)
+            told = understand(lambda: known.mapping.translate(clear, known.refs))
         except RejectedError as error:
             self._reject(entity, error, out)
             return

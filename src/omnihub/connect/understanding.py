@@ -6,7 +6,7 @@ never with the payload; a sender's fault becomes one `Rejected` event and nothin
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -18,6 +18,19 @@ from omnihub.model.records import EventMeta, RawDelivery, Rejected, SourceEntity
 
 REJECTED_TOPIC = "omni.rejected.v1"
 T = TypeVar("T")
+Delivered = TypeVar("Delivered", RawDelivery, SourceEntity)
+
+
+class OpenBody(Protocol):
+    """Opens the sealed body of a delivery or entity: `contracts.sealing.Sealer.open_body`."""
+
+    def __call__(self, record: Delivered) -> Delivered:
+        """Return `record` with its body in the clear."""
+
+
+def as_it_is(record: Delivered) -> Delivered:
+    """Where nothing is sealed: rehearsals in memory."""
+    return record
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Records to bytes and back: Avro in Confluent's framing (0, four bytes of schema id, the body).
 
-Guarantees: `decode(encode(record)) == record`, with real enums, nested records and tuples; a value
-written under another schema is resolved to ours by Avro's rules (fastavro's). Does not: keep
-partial results: a value is decoded whole or `Undecodable` says why.
+Guarantees: `decode(encode(record)) == record`, with real enums, nested records and tuples, but that
+what is personal comes back sealed (`sealing` opens it); a value written under another schema is
+resolved to ours by Avro's rules (fastavro's). Does not: keep partial results: a value is decoded
+whole or `Undecodable` says why.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,9 @@ from omnihub.contracts.errors import ContractError, Undecodable
 from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.inline import full_name, self_contained
 from omnihub.contracts.reading import READ_ERRORS, compile_reader
+from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.source import KINDS
+from omnihub.contracts.vault import MemoryVault
 from omnihub.contracts.writing import WRITE_ERRORS, compile_writer
 from omnihub.model.record import Record
 
@@ -32,16 +35,17 @@ Encoder = Callable[[Record], bytes]
 class Codec:
     """Encodes and decodes canonical records; functions per record type are made at first use."""
 
-    def __init__(self, ids: SchemaIds) -> None:
+    def __init__(self, ids: SchemaIds, sealer: Sealer | None = None) -> None:
         self._ids = ids
+        self._sealer = sealer
         self._own = self_contained(load_schemas())
         self._encoders: dict[type[Record], Encoder] = {}
         self._decoders: dict[bytes, Decoder] = {}
 
     @classmethod
     def offline(cls) -> "Codec":
-        """A codec without a registry, ids by order of names: for tests."""
-        return cls(SchemaIds.offline())
+        """A codec without a registry or key table, ids by order of names: for tests."""
+        return cls(SchemaIds.offline(), Sealer(MemoryVault(), seals_bodies=False))
 
     def encode(self, record: Record) -> bytes:
         """Return `record` framed.
@@ -80,7 +84,7 @@ class Codec:
                 f"{kind.__name__} has no schema of its own. Add schemas/**/{kind.__name__}.avsc."
             )
         frame = MAGIC + self._ids.id_of(kind.AVRO_NAME).to_bytes(FRAME_BYTES - 1, "big")
-        return compile_writer(self._own[kind.AVRO_NAME], frame)
+        return compile_writer(self._own[kind.AVRO_NAME], frame, self._sealer)
 
     def _learn(self, value: bytes) -> Decoder:
         frame = value[:FRAME_BYTES]

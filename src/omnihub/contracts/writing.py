@@ -7,22 +7,47 @@ fastavro in docs/decisions/0003-codec.md.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from omnihub.contracts.avsc import NAMESPACE, Schema
 from omnihub.contracts.errors import ContractError
 from omnihub.contracts.inline import full_name
 from omnihub.contracts.source import ENUMS, Source, null_and_other, record_class
 from omnihub.contracts.varint import LongTexts, long_text, time_text
+from omnihub.model.personal import Personal
 from omnihub.model.record import Record
+
+
+class Seals(Protocol):
+    """What the writer asks of `sealing.Sealer`."""
+
+    def seal_text(self, key_id: str, where: str, value: Personal) -> bytes:
+        """Return a personal value sealed for the place `where` (`Contact.email`)."""
+
+    def seal_body(self, key_id: str, where: str, body: bytes) -> bytes:
+        """Return the body of a delivery sealed."""
+
 
 WRITE_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
 
 
-def compile_writer(schema: Schema, frame: bytes) -> Callable[[Record], bytes]:
-    """Return `write(record)` for the self-contained record `schema`; `frame` goes first."""
+def compile_writer(
+    schema: Schema, frame: bytes, seals: Seals | None = None
+) -> Callable[[Record], bytes]:
+    """Return `write(record)` for the self-contained record `schema`; `frame` goes first.
+
+    `seals` turns what the schema marks as personal into the bytes to write.
+    """
     kind = record_class(schema)
-    source = Source(time=time_text, longs=LongTexts(), frame=frame.decode("latin-1"), kind=kind)
+    source = Source(
+        time=time_text,
+        longs=LongTexts(),
+        frame=frame.decode("latin-1"),
+        kind=kind,
+        personal=Personal,
+        seal=seals.seal_text if seals else _no_seal,
+        seal_body=seals.seal_body if seals else _plain_body,
+    )
     with source.block("def write(r):"):
         body = _value(source, schema, "r")
         source.line(f'return f"{{frame}}{body}".encode("latin-1")')
@@ -56,12 +81,32 @@ def _value(source: Source, kind: Any, held: str, field: str = "") -> str:
     raise ContractError(f"Avro type '{name}' has no writer. Use another, or add it here.")
 
 
+def _sealed(source: Source, schema: Schema, field: Schema, held: str, inner: str) -> None:
+    where = source.keep(f"{schema['name'].rpartition('.')[2]}.{field['name']}")
+    if field["pii"] == "body":
+        key = f"{held}.{schema['sealed_by']}"
+        source.line(f"{inner} = seal_body({key}, {where}, {inner})")
+        return
+    with source.block(f"if type({inner}) is personal:"):
+        source.line(f"{inner} = seal({held}.subject, {where}, {inner})")
+
+
+def _plain_body(_: str, __: str, body: bytes) -> bytes:
+    return body
+
+
+def _no_seal(_: str, where: str, __: Personal) -> bytes:
+    raise ValueError(f"{where} is personal and this codec has no sealer")
+
+
 def _record(source: Source, schema: Schema, held: str) -> str:
     record_class(schema)
     parts = []
     for field in schema["fields"]:
         inner = source.name()
         source.line(f"{inner} = {held}.{field['name']}")
+        if "pii" in field:
+            _sealed(source, schema, field, held, inner)
         parts.append(_value(source, field["type"], inner, field["name"]))
     return "".join(parts)
 

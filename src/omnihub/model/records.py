@@ -432,7 +432,7 @@ class RawDelivery(Record, frozen=True, kw_only=True, gc=False):
     stream: str  # Webhook topic, poll stream or spool folder.
     name: str  # File name, request path or page.
     headers: dict[str, str] = msgspec.field(default_factory=dict)
-    body: bytes
+    body: bytes  # Sealed with the key of the delivery.
     accepted_at_us: int
 
 
@@ -444,7 +444,7 @@ class Rejected(Record, frozen=True, kw_only=True, gc=False):
     reason_code: str  # snake_case, from docs/glossary.md
     detail: str  # Holds no payload data.
     subject_type: str
-    subject: SubjectId
+    subject: str
 
 
 class ReleaseAction(StrEnum):
@@ -481,7 +481,7 @@ class SourceEntity(Record, frozen=True, kw_only=True, gc=False):
     kind: DeliveryKind
     delivery_id: DeliveryId
     accepted_at_us: int
-    body: bytes
+    body: bytes  # Sealed with the key of the delivery.
 
 
 class StateSeen(Record, frozen=True, kw_only=True, gc=False):
@@ -761,6 +761,18 @@ class OrderPlaced(Record, frozen=True, kw_only=True, gc=False):
     placed_at_us: int  # Business time at the source.
 
 
+class OrderSaga(Record, frozen=True, kw_only=True, gc=False):
+    """Task state: how far the order rule is with an order, beside its public snapshot."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.OrderSaga"
+    lines: tuple[OrderLine, ...] = ()  # The lines as they were placed; empty while only payments are known.
+    is_committing: bool = False  # Stock was asked for its last word.
+    is_completing: bool = False  # The source says that the goods have left.
+    confirmed_at_us: int | None = None
+    payment_ids: tuple[str, ...] = ()
+    payment_events: tuple[str, ...] = ()  # Movements of money that are in the payments: told again, they count once.
+
+
 class ReportFulfilment(Record, frozen=True, kw_only=True, gc=False):
     """Request: a shop, warehouse or carrier says how far the goods of an order are."""
 
@@ -799,10 +811,10 @@ class CommandResult(Record, frozen=True, kw_only=True, gc=False):
     finished_at_us: int
 
 
-class DayTotalDesired(Record, frozen=True, kw_only=True, gc=False):
-    """State mode: what one channel sold on one business day, for a book that keeps totals."""
+class DayTotal(Record, frozen=True, kw_only=True, gc=False):
+    """Task state: what one channel sold on one business day, for a book that keeps totals."""
 
-    AVRO_NAME: ClassVar[str] = "omnihub.DayTotalDesired"
+    AVRO_NAME: ClassVar[str] = "omnihub.DayTotal"
     tenant: TenantId
     instance: InstanceId
     target: str
@@ -814,6 +826,23 @@ class DayTotalDesired(Record, frozen=True, kw_only=True, gc=False):
     orders: int
     total_minor: int
     seq: int
+
+
+class DayTotalAdded(Record, frozen=True, kw_only=True, gc=False):
+    """One order's share in what a channel sold on a business day; taken back when it is cancelled."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.DayTotalAdded"
+    tenant: TenantId
+    instance: InstanceId
+    target: str
+    cause_id: str
+    accepted_at_us: int
+    order_id: OrderId
+    channel: ChannelId
+    day: int  # Days since 1970-01-01 UTC
+    currency: str
+    orders: int  # 1, or -1 when the order is taken back.
+    total_minor: int  # Signed like `orders`.
 
 
 class LevelDesired(Record, frozen=True, kw_only=True, gc=False):
@@ -1247,6 +1276,7 @@ class OrderReservations(Record, frozen=True, kw_only=True, gc=False):
 
     AVRO_NAME: ClassVar[str] = "omnihub.OrderReservations"
     reservation_ids: tuple[ReservationId, ...]
+    movement_ids: tuple[str, ...] = ()  # Movements that were settled against them: told again, they consume nothing.
 
 
 class ReleaseReservation(Record, frozen=True, kw_only=True, gc=False):
@@ -1532,9 +1562,11 @@ RECORDS: tuple[type[Record], ...] = (
     OrderChanged,
     OrderLine,
     OrderPlaced,
+    OrderSaga,
     ReportFulfilment,
     CommandResult,
-    DayTotalDesired,
+    DayTotal,
+    DayTotalAdded,
     LevelDesired,
     MessageDesired,
     MovementDesired,

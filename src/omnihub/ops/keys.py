@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -23,17 +23,19 @@ FILE_NAME = "keys.json"
 
 
 class Scope(StrEnum):
-    """What a key may do; each includes the ones before it."""
+    """What a key may do: `write` and `personal` include `read`, `admin` includes all."""
 
     READ = "read"
     WRITE = "write"
+    PERSONAL = "personal"
     ADMIN = "admin"
 
 
 _INCLUDES = {
     Scope.READ: {Scope.READ},
     Scope.WRITE: {Scope.READ, Scope.WRITE},
-    Scope.ADMIN: {Scope.READ, Scope.WRITE, Scope.ADMIN},
+    Scope.PERSONAL: {Scope.READ, Scope.PERSONAL},
+    Scope.ADMIN: set(Scope),
 }
 
 
@@ -42,12 +44,17 @@ class KeyEntry:
     """A key as kept: its name, what it may do, and the hash of the key itself."""
 
     name: str
-    scope: Scope
+    scopes: tuple[Scope, ...]
     sha256: str
+
+    @property
+    def scope(self) -> str:
+        """Return the scopes as one text, as OAuth writes them."""
+        return " ".join(self.scopes)
 
     def allows(self, wanted: Scope) -> bool:
         """Tell whether this key may do what `wanted` needs."""
-        return wanted in _INCLUDES[self.scope]
+        return any(wanted in _INCLUDES[scope] for scope in self.scopes)
 
 
 class KeyRing:
@@ -62,7 +69,7 @@ class KeyRing:
         """Make the first admin key if there is none at all; return it, this once."""
         return None if self.entries() else self.add("admin", Scope.ADMIN)
 
-    def add(self, name: str, scope: Scope) -> str:
+    def add(self, name: str, *scopes: Scope) -> str:
         """Make a key and return it; only its hash is kept.
 
         Raises:
@@ -71,7 +78,7 @@ class KeyRing:
         if any(entry.name == name for entry in self.entries()):
             raise ConfigurationError(f"There is a key '{name}' already. Remove it or name another.")
         key = PREFIX + secrets.token_urlsafe(32)
-        self._write([*self.entries(), KeyEntry(name, scope, _sha256(key))])
+        self._write([*self.entries(), KeyEntry(name, scopes, _sha256(key))])
         return key
 
     def remove(self, name: str) -> None:
@@ -105,15 +112,18 @@ class KeyRing:
     def _read(self) -> tuple[KeyEntry, ...]:
         try:
             rows = json.loads(self.path.read_text(encoding="utf-8"))
-            return tuple(KeyEntry(row["name"], Scope(row["scope"]), row["sha256"]) for row in rows)
-        except (ValueError, KeyError, TypeError) as error:
+            return tuple(
+                KeyEntry(row["name"], tuple(map(Scope, row["scope"].split())), row["sha256"])
+                for row in rows
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(
                 f"{self.path} is damaged. Delete it; the next start makes a new admin key."
             ) from error
 
     def _write(self, entries: Sequence[KeyEntry]) -> None:
-        text = json.dumps([asdict(entry) for entry in entries], indent=2)
-        write_atomically(self.path, text, mode=0o600)
+        rows = [{"name": one.name, "scope": one.scope, "sha256": one.sha256} for one in entries]
+        write_atomically(self.path, json.dumps(rows, indent=2), mode=0o600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,7 @@ class Guard:
     def identify(self, key: str) -> KeyEntry | None:
         """Return whose key this is; the run's own token reads."""
         if self.run_token and hmac.compare_digest(key.encode(), self.run_token.encode()):
-            return KeyEntry("omnihub-up", Scope.READ, "")
+            return KeyEntry("omnihub-up", (Scope.READ,), "")
         return self.keys.find(key)
 
     def may_read(self, authorization: str | None) -> bool:

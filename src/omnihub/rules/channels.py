@@ -4,6 +4,7 @@ Guarantees: pool = sum of available to sell over the channel's locations, kept b
 the partition that owns the SKU; never negative. Does not: know which systems show it (`routing`).
 """
 
+from omnihub.model.ids import ChannelId, Sku, TenantId
 from omnihub.model.records import ChannelAts, StockLevel
 from omnihub.rules.ledger import Place
 from omnihub.rules.policy import Channel, StockPolicy
@@ -33,6 +34,12 @@ def spread_to_channels(
         out.emit(CHANNEL_TOPIC, ats)
         if known is None or ats.ats_milli != known.ats_milli:
             tell_level(ats, policy.levels, out)
+
+
+def channel_ats_milli(tenant: TenantId, sku: Sku, channel: ChannelId, rows: Rows) -> int:
+    """Return what a channel may sell of a SKU now."""
+    known = rows.get(ChannelAts, f"{tenant}:{sku}:{channel}")
+    return known.ats_milli if known else 0
 
 
 def _moved(

@@ -9,28 +9,46 @@ Does not: talk to systems (sinks do) or retry outages (sinks wait them out).
 
 from typing import ClassVar
 
-import msgspec
-
 from omnihub.model.errors import ParkError
-from omnihub.model.ids import CommandId, derive_id
 from omnihub.model.record import Record
 from omnihub.model.records import (
     CommandResult,
+    DayTotal,
+    DayTotalAdded,
     LevelDesired,
+    MessageDesired,
     MovementDesired,
-    OutboundTarget,
+    OrderStatus,
+    OrderStatusDesired,
     Outcome,
     RecordMovement,
-    SetStockLevel,
+    RecordSale,
+    SaleDesired,
+    SendMessage,
+    SetDayTotal,
+    SetOrderStatus,
 )
-from omnihub.model.time import MINUTE_US
+from omnihub.rules.outbound_facts import Facts
+from omnihub.rules.outbound_levels import Levels
+from omnihub.rules.outbound_states import States
+from omnihub.rules.outbound_targets import STUCK_AFTER_US, Mode, key_of
 from omnihub.rules.routing import OUTBOUND_INBOX
 from omnihub.rules.rule import Out, Rows, Rule, on
 
-STUCK_AFTER_US = 15 * MINUTE_US
-"""A command without a result for so long (its result was skipped in the hospital) is sent anew."""
+__all__ = ["STUCK_AFTER_US", "OutboundRule"]
 
-Desired = LevelDesired | MovementDesired | CommandResult
+
+def _is_over(wanted: OrderStatusDesired) -> bool:
+    return wanted.status in (OrderStatus.COMPLETED, OrderStatus.REFUSED, OrderStatus.CANCELLED)
+
+
+_LEVELS = Levels()
+_STATUSES = States(OrderStatusDesired, SetOrderStatus, "status", _is_over)
+_TOTALS = States(DayTotal, SetDayTotal, "total")
+_MOVEMENTS = Facts(RecordMovement, "record")
+_MESSAGES = Facts(SendMessage, "message")
+_SALES = Facts(RecordSale, "sale")
+_MODES: tuple[Mode, ...] = (_LEVELS, _MOVEMENTS, _STATUSES, _MESSAGES, _SALES, _TOTALS)
 
 
 class OutboundRule(Rule):
@@ -46,110 +64,61 @@ class OutboundRule(Rule):
 
     @on(LevelDesired)
     def on_level(self, wanted: LevelDesired, rows: Rows, out: Out) -> None:
-        """Send the value now, or remember it while an older one is out."""
-        target = rows.get(OutboundTarget, _key(wanted)) or OutboundTarget()
-        newest_seq = target.desired.seq if target.desired else target.shown_seq
-        if wanted.seq <= newest_seq:
-            return
-        if target.outstanding is not None and not _is_stuck(target, out.accepted_at_us):
-            desired = _covering(wanted, target.desired)
-            rows.put(_key(wanted), msgspec.structs.replace(target, desired=desired))
-        else:
-            self._send(target, wanted, rows, out)
+        """State mode."""
+        _LEVELS.want(wanted, rows, out)
+
+    @on(OrderStatusDesired)
+    def on_status(self, wanted: OrderStatusDesired, rows: Rows, out: Out) -> None:
+        """State mode."""
+        _STATUSES.want(wanted, rows, out)
+
+    @on(DayTotalAdded)
+    def on_total(self, added: DayTotalAdded, rows: Rows, out: Out) -> None:
+        """Add to the day's total, which goes out in state mode."""
+        known = rows.get(DayTotal, f"{key_of(added)}:sum")
+        total = _with_added(known, added)
+        rows.put(f"{key_of(added)}:sum", total)
+        _TOTALS.want(total, rows, out)
 
     @on(MovementDesired)
-    def on_movement(self, wanted: MovementDesired, rows: Rows, out: Out) -> None:
-        """Send a fact once; the command is kept until its result is known."""
-        command_id = CommandId(derive_id(f"{wanted.instance}:{wanted.movement_id}", "record"))
-        if rows.get(RecordMovement, command_id) is not None:
-            return
-        command = RecordMovement(command_id=command_id, **msgspec.structs.asdict(wanted))
-        rows.put(command_id, command)
-        out.emit(_topic(wanted), command)
+    def on_movement(self, fact: MovementDesired, rows: Rows, out: Out) -> None:
+        """Append mode."""
+        _MOVEMENTS.tell(fact, fact.movement_id, rows, out)
+
+    @on(MessageDesired)
+    def on_message(self, fact: MessageDesired, rows: Rows, out: Out) -> None:
+        """Append mode."""
+        _MESSAGES.tell(fact, fact.message_id, rows, out)
+
+    @on(SaleDesired)
+    def on_sale(self, fact: SaleDesired, rows: Rows, out: Out) -> None:
+        """Append mode."""
+        _SALES.tell(fact, fact.order_id, rows, out)
 
     @on(CommandResult)
     def on_result(self, result: CommandResult, rows: Rows, out: Out) -> None:
         """Close the command; a refusal parks the target until somebody cures it."""
-        if result.outcome is Outcome.REFUSED:
-            if not out.is_retry:
-                reason = f"{result.instance} refused: {result.error_class}: {result.message}"
-                raise ParkError(reason, cure=result.cure or "mend the cause, then retry")
-            self._send_again(result, rows, out)
-        elif rows.get(RecordMovement, result.command_id) is not None:
-            rows.delete(RecordMovement, result.command_id)
-        else:
-            self._shown(result, rows, out)
-
-    def _shown(self, result: CommandResult, rows: Rows, out: Out) -> None:
-        target = rows.get(OutboundTarget, _key(result))
-        if target is None or target.outstanding_command_id != result.command_id:
-            return
-        shown = target.outstanding
-        settled = OutboundTarget(
-            shown_milli=shown.quantity_milli if shown else None,
-            shown_seq=shown.seq if shown else 0,
-        )
-        if target.desired is None:
-            rows.put(_key(result), settled)
-        else:
-            self._send(settled, target.desired, rows, out)
-
-    def _send_again(self, result: CommandResult, rows: Rows, out: Out) -> None:
-        movement = rows.get(RecordMovement, result.command_id)
-        target = rows.get(OutboundTarget, _key(result))
-        if movement is not None:
-            out.emit(_topic(result), movement)
-        elif target is not None and target.outstanding_command_id == result.command_id:
-            wanted = target.desired or target.outstanding
-            if wanted is not None:
-                self._send(target, wanted, rows, out, force=True)
-
-    def _send(
-        self,
-        target: OutboundTarget,
-        wanted: LevelDesired,
-        rows: Rows,
-        out: Out,
-        *,
-        force: bool = False,
-    ) -> None:
-        if target.shown_milli == wanted.quantity_milli and not force:
-            settled = OutboundTarget(shown_milli=target.shown_milli, shown_seq=wanted.seq)
-            rows.put(_key(wanted), settled)
-            return
-        command = _set_level(wanted, out.accepted_at_us)
-        sent = OutboundTarget(
-            outstanding=wanted,
-            outstanding_command_id=command.command_id,
-            sent_at_us=out.accepted_at_us,
-            shown_milli=target.shown_milli,
-            shown_seq=wanted.seq,
-        )
-        rows.put(_key(wanted), sent)
-        out.emit(_topic(wanted), command)
+        is_refused = result.outcome is Outcome.REFUSED
+        if is_refused and not out.is_retry:
+            reason = f"{result.instance} refused: {result.error_class}: {result.message}"
+            raise ParkError(reason, cure=result.cure or "mend the cause, then retry")
+        for mode in _MODES:
+            close = mode.repeat if is_refused else mode.settle
+            if close(result, rows, out):
+                return
 
 
-def _set_level(wanted: LevelDesired, sent_at_us: int) -> SetStockLevel:
-    cause = f"{_key(wanted)}:{wanted.seq}:{sent_at_us}"
-    return SetStockLevel(
-        command_id=CommandId(derive_id(cause, "level")), **msgspec.structs.asdict(wanted)
+def _with_added(known: DayTotal | None, added: DayTotalAdded) -> DayTotal:
+    return DayTotal(
+        tenant=added.tenant,
+        instance=added.instance,
+        target=added.target,
+        cause_id=added.cause_id,
+        accepted_at_us=added.accepted_at_us,
+        channel=added.channel,
+        day=added.day,
+        currency=added.currency,
+        orders=(known.orders if known else 0) + added.orders,
+        total_minor=(known.total_minor if known else 0) + added.total_minor,
+        seq=known.seq + 1 if known else 1,
     )
-
-
-def _covering(wanted: LevelDesired, waiting: LevelDesired | None) -> LevelDesired:
-    """Return `wanted` carrying the acceptance time of the oldest change it stands for."""
-    if waiting is None or waiting.accepted_at_us >= wanted.accepted_at_us:
-        return wanted
-    return msgspec.structs.replace(wanted, accepted_at_us=waiting.accepted_at_us)
-
-
-def _is_stuck(target: OutboundTarget, now_us: int) -> bool:
-    return target.sent_at_us is not None and now_us - target.sent_at_us > STUCK_AFTER_US
-
-
-def _key(record: Desired) -> str:
-    return f"{record.tenant}:{record.instance}:{record.target}"
-
-
-def _topic(record: Desired) -> str:
-    return f"omni.command.{record.instance}.v1"

@@ -47,14 +47,17 @@ class StockPolicy:
     safety_milli: Mapping[LocationId, int] = field(default_factory=dict)
     default_safety_milli: int = 0
     channels_of: dict[LocationId, tuple[Channel, ...]] = field(init=False)
+    channel_named: dict[ChannelId, Channel] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Index channels by location once: the rule looks them up for every change."""
+        """Index channels once, by location and name: the rule looks them up for every change."""
         index: dict[LocationId, tuple[Channel, ...]] = {}
         for channel in self.channels:
             for location in channel.locations:
                 index[location] = (*index.get(location, ()), channel)
         object.__setattr__(self, "channels_of", index)
+        named = {channel.name: channel for channel in self.channels}
+        object.__setattr__(self, "channel_named", named)
 
     def safety_at(self, location: LocationId) -> int:
         """Return what a location keeps back until a `SafetyStockSet` says otherwise."""

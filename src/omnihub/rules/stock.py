@@ -1,9 +1,10 @@
-"""The stock rule: counts, movements and safety become levels, per location and per channel.
+"""The stock rule: counts, movements, safety and promises become levels, per location and channel.
 
 Guarantees: conservation (on hand = newest count + movements after it); the result does not depend
 on the order or repetition of its input; available to sell is never negative; a sale in a shop is a
-fact and is never refused, a shortage is told instead.
-Does not: hold reservations (they come with orders), or talk to any system (see `routing`).
+fact and is never refused, a shortage is told instead; goods that leave with an order's id take the
+order's promise along, in one change of the level.
+Does not: decide what is granted (see `reservations`), or talk to any system (see `routing`).
 """
 
 from typing import ClassVar
@@ -11,19 +12,23 @@ from typing import ClassVar
 import msgspec
 
 from omnihub.model.errors import RejectedError
+from omnihub.model.ids import ReservationId
 from omnihub.model.record import Record
 from omnihub.model.records import (
-    EventMeta,
+    CommitReservation,
+    ConsumeReservation,
+    ExtendReservation,
+    ReleaseReservation,
+    ReserveStock,
     SafetyStockSet,
     StockBase,
     StockCounted,
     StockDayMovement,
     StockLevel,
     StockMoved,
-    StockShortage,
+    TimerDue,
 )
 from omnihub.model.time import clamp_occurred
-from omnihub.rules.channels import spread_to_channels
 from omnihub.rules.ledger import (
     EMPTY_BASE,
     Place,
@@ -32,23 +37,24 @@ from omnihub.rules.ledger import (
     knows_movement,
     set_count,
 )
-from omnihub.rules.meta import caused_by
+from omnihub.rules.levels import NOTHING, STOCK_EVENTS, STOCK_RULE, set_level
 from omnihub.rules.policy import StockPolicy
+from omnihub.rules.promises import CLOSED, HOLD, has_settled, settle
+from omnihub.rules.reservations import Reservations
 from omnihub.rules.routing import tell_movement
-from omnihub.rules.rule import Out, Rows, Rule, on
-
-STATE_TOPIC = "omni.stock.state.v1"
+from omnihub.rules.rule import Out, Rows, Rule, on, on_timer
 
 
 class StockRule(Rule):
     """One writer per SKU: it sees all locations, so no promise is made twice."""
 
-    name: ClassVar[str] = "stock"
+    name: ClassVar[str] = STOCK_RULE
     inbox: ClassVar[str] = "omni.stock.inbox.v1"
-    events: ClassVar[str] = "omni.stock.event.v1"
+    events: ClassVar[str] = STOCK_EVENTS
 
     def __init__(self, policy: StockPolicy) -> None:
         self.policy = policy
+        self.reservations = Reservations(policy)
 
     def park_key(self, record: Record) -> str:
         """Stock waits per SKU and location; a movement waits where it takes goods from."""
@@ -59,21 +65,7 @@ class StockRule(Rule):
     @on(StockMoved)
     def on_movement(self, event: StockMoved, rows: Rows, out: Out) -> None:
         """Apply a movement to the locations it leaves and enters."""
-        sides = _sides(event)
-        at_us = event.meta.occurred_at_us
-        if any(knows_movement(place, event.movement_id, at_us, rows) for place, _ in sides):
-            return
-        out.emit(self.events, event)
-        for place, delta_milli in sides:
-            entry = StockDayMovement(
-                movement_id=event.movement_id, occurred_at_us=at_us, delta_milli=delta_milli
-            )
-            effect_milli = add_movement(place, entry, rows) if delta_milli else 0
-            level = rows.get(StockLevel, place.key)
-            if effect_milli or level is None:
-                on_hand_milli = (level.on_hand_milli if level else 0) + effect_milli
-                self._set_level(place, event.meta, rows, out, on_hand_milli=on_hand_milli)
-        tell_movement(event, self.policy.movements, out)
+        self._book(event, rows, out)
 
     @on(StockCounted)
     def on_count(self, event: StockCounted, rows: Rows, out: Out) -> None:
@@ -90,7 +82,7 @@ class StockRule(Rule):
             raise RejectedError("stale_count", "a newer count is known", event.sku)
         out.emit(self.events, event)
         on_hand_milli = set_count(place, event.quantity_milli, as_of_us, event.count_id, rows)
-        self._set_level(place, event.meta, rows, out, on_hand_milli=on_hand_milli)
+        set_level(place, event.meta, self.policy, rows, out, on_hand_milli=on_hand_milli)
 
     @on(SafetyStockSet)
     def on_safety(self, event: SafetyStockSet, rows: Rows, out: Out) -> None:
@@ -105,40 +97,76 @@ class StockRule(Rule):
             return
         out.emit(self.events, event)
         rows.put(place.key, msgspec.structs.replace(base, safety_set_at_us=now[0]))
-        self._set_level(place, event.meta, rows, out, safety_milli=event.safety_milli)
+        safety_milli = event.safety_milli
+        set_level(place, event.meta, self.policy, rows, out, safety_milli=safety_milli)
 
-    def _set_level(
-        self,
-        place: Place,
-        cause: EventMeta,
-        rows: Rows,
-        out: Out,
-        *,
-        on_hand_milli: int | None = None,
-        safety_milli: int | None = None,
+    @on(ReserveStock)
+    def on_reserve(self, request: ReserveStock, rows: Rows, out: Out) -> None:
+        """Hold goods for an order, or refuse."""
+        self.reservations.reserve(request, rows, out)
+
+    @on(ExtendReservation)
+    def on_extend(self, request: ExtendReservation, rows: Rows, out: Out) -> None:
+        """Keep a hold longer."""
+        self.reservations.extend(request, rows, out)
+
+    @on(CommitReservation)
+    def on_commit(self, request: CommitReservation, rows: Rows, out: Out) -> None:
+        """Turn a hold into a promise."""
+        self.reservations.commit(request, rows, out)
+
+    @on(ReleaseReservation)
+    def on_release(self, request: ReleaseReservation, rows: Rows, out: Out) -> None:
+        """Give the goods free again."""
+        self.reservations.release(request, rows, out)
+
+    @on(ConsumeReservation)
+    def on_consume(self, request: ConsumeReservation, rows: Rows, out: Out) -> None:
+        """Book the goods that left, and end the promise."""
+        sale = self.reservations.sale(request, rows, out)
+        if sale is not None:
+            self._book(sale, rows, out, only=request.reservation_id)
+
+    @on_timer(HOLD)
+    def on_hold_due(self, due: TimerDue, rows: Rows, out: Out) -> None:
+        """End a hold whose time is up."""
+        self.reservations.expire(due, rows, out)
+
+    @on_timer(CLOSED)
+    def on_closed_due(self, due: TimerDue, rows: Rows, out: Out) -> None:
+        """Forget a reservation that was closed long ago."""
+        self.reservations.forget(due, rows)
+
+    def _book(
+        self, event: StockMoved, rows: Rows, out: Out, *, only: ReservationId | None = None
     ) -> None:
-        old = rows.get(StockLevel, place.key)
-        level = _changed(old or self._first_level(place, cause), cause, on_hand_milli, safety_milli)
-        rows.put(place.key, level)
-        out.emit(STATE_TOPIC, level)
-        missing_milli = -level.on_hand_milli
-        if missing_milli > 0 and missing_milli > -(old.on_hand_milli if old else 0):
-            out.emit(self.events, _shortage(place, cause, missing_milli))
-        spread_to_channels(place, old, level, self.policy, rows, out)
-
-    def _first_level(self, place: Place, cause: EventMeta) -> StockLevel:
-        return StockLevel(
-            tenant=place.tenant,
-            sku=place.sku,
-            location=place.location,
-            on_hand_milli=0,
-            safety_milli=self.policy.safety_at(place.location),
-            ats_milli=0,
-            seq=0,
-            cause_id=cause.event_id,
-            occurred_at_us=cause.occurred_at_us,
-            accepted_at_us=cause.accepted_at_us,
-        )
+        """Enter a movement once; with an order's id it settles its reservations, or `only` one."""
+        sides = _sides(event)
+        at_us = event.meta.occurred_at_us
+        if any(knows_movement(place, event.movement_id, at_us, rows) for place, _ in sides):
+            return
+        if event.order_id and has_settled(event, rows):
+            return
+        out.emit(self.events, event)
+        consumed = settle(event, rows, out, only) if event.order_id else NOTHING
+        for place, delta_milli in sides:
+            entry = StockDayMovement(
+                movement_id=event.movement_id, occurred_at_us=at_us, delta_milli=delta_milli
+            )
+            effect_milli = add_movement(place, entry, rows) if delta_milli else 0
+            level = rows.get(StockLevel, place.key)
+            if effect_milli or level is None or consumed != NOTHING:
+                on_hand_milli = (level.on_hand_milli if level else 0) + effect_milli
+                set_level(
+                    place,
+                    event.meta,
+                    self.policy,
+                    rows,
+                    out,
+                    on_hand_milli=on_hand_milli,
+                    promised=consumed,
+                )
+        tell_movement(event, self.policy.movements, out)
 
 
 def _sides(event: StockMoved) -> list[tuple[Place, int]]:
@@ -157,30 +185,3 @@ def _sides(event: StockMoved) -> list[tuple[Place, int]]:
         place = Place(event.meta.tenant, event.sku, event.to_location)
         sides.append((place, event.quantity_milli))
     return sides
-
-
-def _changed(
-    level: StockLevel, cause: EventMeta, on_hand_milli: int | None, safety_milli: int | None
-) -> StockLevel:
-    on_hand = level.on_hand_milli if on_hand_milli is None else on_hand_milli
-    safety = level.safety_milli if safety_milli is None else safety_milli
-    kept = level.unavailable_milli + level.held_milli + level.committed_milli + safety
-    return msgspec.structs.replace(
-        level,
-        on_hand_milli=on_hand,
-        safety_milli=safety,
-        ats_milli=max(0, on_hand - kept),
-        seq=level.seq + 1,
-        cause_id=cause.event_id,
-        occurred_at_us=cause.occurred_at_us,
-        accepted_at_us=cause.accepted_at_us,
-    )
-
-
-def _shortage(place: Place, cause: EventMeta, missing_milli: int) -> StockShortage:
-    return StockShortage(
-        meta=caused_by(cause, StockRule.name, f"shortage:{place.location}"),
-        sku=place.sku,
-        location=place.location,
-        missing_milli=missing_milli,
-    )

@@ -19,16 +19,20 @@ from omnihub.settings.model import (
     WorkerCount,
     json_schema,
 )
+from omnihub.settings.places import DAYS, Day, LocationSettings, spans_of
 from omnihub.settings.secrets import is_reference, resolve
 from omnihub.settings.template import TEMPLATE
 
 __all__ = [
+    "DAYS",
     "TEMPLATE",
     "ApiSettings",
     "ChannelSettings",
+    "Day",
     "InstanceSettings",
     "KafkaSettings",
     "Loaded",
+    "LocationSettings",
     "LogFormat",
     "OpsSettings",
     "RegistrySettings",
@@ -41,4 +45,5 @@ __all__ = [
     "load",
     "load_text",
     "resolve",
+    "spans_of",
 ]

@@ -1,28 +1,21 @@
 """The shape of `omnihub.yaml`: one frozen model a section, defaults that work on one machine.
 
 Guarantees: `extra=forbid` everywhere; names that become parts of topics and keys cannot break
-them; what refers to a channel refers to one that exists. The JSON Schema is generated from here.
+them; what refers to a channel or location refers to one that exists. The JSON Schema is generated
+from here.
 """
 
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from omnihub.settings.checks import dangling
+from omnihub.settings.places import LocationSettings
 from omnihub.settings.secrets import SecretRef
-
-# Parts of Kafka keys are joined with ":" and parts of topic names with ".".
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Code = Annotated[str, StringConstraints(pattern=r"^[^\s:]{1,128}$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from omnihub.settings.section import Code, Name, Port, Section
 
 
 class KafkaSettings(Section):
@@ -102,8 +95,30 @@ class SafetySettings(Section):
 
     default_milli: int = Field(0, ge=0)
     """At every location that has no own value, thousandths of a unit."""
-    locations: dict[Code, Annotated[int, Field(ge=0)]] = {}
+    locations: dict[Code, Annotated[int, Field(ge=0)]] = Field({})
     """By location, thousandths of a unit."""
+
+
+class OrdersSettings(Section):
+    """How orders are held and where their goods come from."""
+
+    hold_s: int = Field(900, ge=1, le=31 * 86_400)
+    """How long goods are held for an order that is not confirmed yet, seconds."""
+    payment_s: int = Field(900, ge=1, le=31 * 86_400)
+    """How long an unpaid order waits for its payment, seconds; hold at least as long."""
+    sources: dict[Code, Annotated[tuple[Code, ...], Field(min_length=1)]] = Field({})
+    """By channel: the places its shipped lines are taken from, the preferred first."""
+
+    @model_validator(mode="after")
+    def _holds_until_paid(self) -> "OrdersSettings":
+        if self.hold_s < self.payment_s:
+            raise PydanticCustomError(
+                "hold_too_short",
+                "hold_s ({hold}) is shorter than payment_s ({payment}): the goods would be gone "
+                "before the order is paid. Raise hold_s",
+                {"hold": self.hold_s, "payment": self.payment_s},
+            )
+        return self
 
 
 class LevelsSettings(Section):
@@ -120,20 +135,58 @@ class MovementsSettings(Section):
     """Locations whose movements it must learn; its own never come back to it."""
 
 
+class ChannelOrdersSettings(Section):
+    """An instance whose orders come to the hub."""
+
+    channel: Code
+    """Which of `channels` its orders and carts belong to."""
+    status: bool = False
+    """Send it the status of its own orders."""
+
+
+class SalesSettings(Section):
+    """An instance that books orders as its own sales."""
+
+    locations: tuple[Code, ...] = Field(min_length=1)
+    """Places of its book: orders whose goods leave from there become its sales."""
+
+
+class TotalsSettings(Section):
+    """An instance that learns as totals a day what it does not book one by one."""
+
+    channels: tuple[Code, ...] = Field(min_length=1)
+    """Which of `channels` it learns."""
+
+
+class MessagesSettings(Section):
+    """An instance that sends messages to buyers."""
+
+    channel: Literal["email"] = "email"
+    """What it sends."""
+
+
 class InstanceSettings(Section):
     """One connected system."""
 
     type: Name
     """Which connector, see `omnihub connectors list`."""
-    map: dict[Name, Literal["table", "identity"]] = {}
+    map: dict[Name, Literal["table", "identity"]] = Field({})
     """How its codes become canonical, by kind (sku, location): a table, or they already are."""
     levels: LevelsSettings | None = None
     """Send it the stock of a channel."""
     movements: MovementsSettings | None = None
     """Send it movements."""
+    orders: ChannelOrdersSettings | None = None
+    """Which channel its orders belong to."""
+    sales: SalesSettings | None = None
+    """Send it orders as sales."""
+    totals: TotalsSettings | None = None
+    """Send it totals a day of the other orders."""
+    messages: MessagesSettings | None = None
+    """Send it messages for buyers."""
     owns: tuple[Literal["stock"], ...] = ()
     """What it is the authority for; counts of any other system are observations only."""
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field({})
     """The connector's own settings; secrets by reference."""
 
 
@@ -163,6 +216,13 @@ class ViewsSettings(Section):
     """SQLAlchemy URL without password; SQLite under `data_dir` when absent."""
 
 
+class PrivacySettings(Section):
+    """Keys that seal what is personal."""
+
+    master_key: SecretRef | None = None
+    """64 bytes in base64, by reference; wraps all data keys. Made under `data_dir` when absent."""
+
+
 class Settings(Section):
     """The whole of `omnihub.yaml`."""
 
@@ -177,27 +237,19 @@ class Settings(Section):
     api: ApiSettings = ApiSettings()
     workers: WorkerCount = WorkerCount()
     partitions: PartitionSettings = PartitionSettings()
-    channels: dict[Code, ChannelSettings] = {}
+    channels: dict[Code, ChannelSettings] = Field({})
+    locations: dict[Code, LocationSettings] = Field({})
     safety: SafetySettings = SafetySettings()
-    connectors: dict[Name, InstanceSettings] = {}
+    orders: OrdersSettings = OrdersSettings()
+    connectors: dict[Name, InstanceSettings] = Field({})
     views: ViewsSettings = ViewsSettings()
+    privacy: PrivacySettings = PrivacySettings()
     ops: OpsSettings = OpsSettings()
 
     @model_validator(mode="after")
-    def _channels_exist(self) -> "Settings":
-        for name, instance in self.connectors.items():
-            channel = instance.levels.channel if instance.levels else None
-            if channel is not None and channel not in self.channels:
-                raise PydanticCustomError(
-                    "unknown_channel",
-                    "connectors.{name}.levels.channel is '{channel}': there is no such channel; "
-                    "channels has {known}",
-                    {
-                        "name": name,
-                        "channel": channel,
-                        "known": ", ".join(sorted(self.channels)) or "none",
-                    },
-                )
+    def _references_lead_somewhere(self) -> "Settings":
+        if faults := dangling(self):
+            raise PydanticCustomError("dangling", "{faults}", {"faults": ".\n".join(faults)})
         return self
 
 

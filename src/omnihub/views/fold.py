@@ -2,7 +2,8 @@
 
 Guarantees: rows and the position up to which they hold are written in one transaction, so a view
 is always the exact fold of a prefix of each partition; a view of another log is emptied first.
-Does not: keep history, or need anything but the state topics for stock and products.
+Does not: keep history, need anything but the state topics for what they hold, or open what is
+sealed: personal fields lie in the tables as in the topics.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,13 +17,24 @@ from sqlalchemy.dialects import postgresql, sqlite
 from omnihub.broker.ports import Entry, Reader
 from omnihub.model.record import Record
 from omnihub.model.records import (
+    Cart,
     ChannelAts,
     CommandResult,
+    ConsentRow,
     CrossReference,
+    CustomerProfile,
+    CustomerRedirect,
+    Fulfilment,
+    Order,
     ParkedRecord,
+    Payment,
+    Price,
     Product,
     Rejected,
+    Reservation,
+    Return,
     StockLevel,
+    SubjectLink,
 )
 from omnihub.views import schema
 
@@ -31,6 +43,14 @@ Positions = dict[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """Further rows of a record in a table of their own, to find it by what it holds several of."""
+
+    table: Table
+    rows: Callable[[Entry], list[Row]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Projection:
     """How records of one kind become rows of one table."""
 
@@ -38,10 +58,30 @@ class Projection:
     kind: type[Record]
     topics: tuple[str, ...]
     row: Callable[[Entry], Row]
+    index: Index | None = None
 
 
 def _whole(entry: Entry) -> Row:
     return {"log_key": entry.key, **msgspec.structs.asdict(_present(entry))}
+
+
+def _kept(*columns: str) -> Callable[[Entry], Row]:
+    """Keep the whole record as JSON beside the fields that are asked for."""
+
+    def row(entry: Entry) -> Row:
+        record = _present(entry)
+        asked = {name: getattr(record, name) for name in columns}
+        return {"log_key": entry.key, "record": msgspec.json.encode(record).decode(), **asked}
+
+    return row
+
+
+def _tokens(entry: Entry) -> list[Row]:
+    record = _present(entry)
+    assert isinstance(record, CustomerProfile)
+    of = {"log_key": entry.key, "tenant": record.tenant, "customer_id": record.customer_id}
+    told = {(one.kind.value, one.scope, one.token) for one in record.identifiers}
+    return [of | {"kind": kind, "scope": scope, "token": token} for kind, scope, token in told]
 
 
 def _rejected(entry: Entry) -> Row:
@@ -49,8 +89,7 @@ def _rejected(entry: Entry) -> Row:
     assert isinstance(record, Rejected)
     flat = {**msgspec.structs.asdict(record.meta), **msgspec.structs.asdict(record)}
     wanted = {column.name for column in schema.REJECTED.columns}
-    # Several refusals share a subject; the event id makes each a row, and a repetition the same.
-    return {"log_key": record.meta.event_id, **{k: v for k, v in flat.items() if k in wanted}}
+    return {"log_key": _log_key(entry), **{k: v for k, v in flat.items() if k in wanted}}
 
 
 def _present(entry: Entry) -> Record:
@@ -58,22 +97,56 @@ def _present(entry: Entry) -> Record:
     return entry.record
 
 
+_REFUSING = (
+    *("stock", "product", "order", "return", "price", "cart"),
+    *("customer", "identity", "profile"),
+)
+_AS_ORDER = _kept(
+    *("tenant", "order_id", "status", "channel", "source", "number", "subject"),
+    *("placed_at_us", "accepted_at_us"),
+)
+_AS_PRICE = _kept(
+    *("tenant", "sku", "price_list", "channel", "location"),
+    *("valid_from_us", "valid_to_us", "priority"),
+)
+_AS_FULFILMENT = _kept("tenant", "order_id", "fulfilment_id", "location", "status")
+_AS_RETURN = _kept("tenant", "order_id", "return_id", "status")
+_AS_CART = _kept("tenant", "cart_id", "channel", "subject", "status")
 PROJECTIONS = (
     Projection(schema.STOCK_LEVEL, StockLevel, ("omni.stock.state.v1",), _whole),
     Projection(schema.CHANNEL_ATS, ChannelAts, ("omni.stock.channel.state.v1",), _whole),
     Projection(schema.PRODUCT, Product, ("omni.product.state.v1",), _whole),
+    Projection(schema.PRICE, Price, ("omni.price.state.v1",), _AS_PRICE),
+    Projection(schema.ORDER, Order, ("omni.order.state.v1",), _AS_ORDER),
+    Projection(schema.FULFILMENT, Fulfilment, ("omni.fulfilment.state.v1",), _AS_FULFILMENT),
+    Projection(schema.RESERVATION, Reservation, ("omni.reservation.state.v1",), _whole),
+    Projection(schema.PAYMENT, Payment, ("omni.payment.state.v1",), _whole),
+    Projection(schema.RETURN, Return, ("omni.return.state.v1",), _AS_RETURN),
+    Projection(
+        schema.CUSTOMER,
+        CustomerProfile,
+        ("omni.profile.state.v1",),
+        _kept("tenant", "customer_id"),
+        Index(schema.CUSTOMER_TOKEN, _tokens),
+    ),
+    Projection(schema.SUBJECT_LINK, SubjectLink, ("omni.identity.state.v1",), _whole),
+    Projection(
+        schema.CUSTOMER_REDIRECT, CustomerRedirect, ("omni.customer.redirect.state.v1",), _whole
+    ),
+    Projection(schema.CONSENT, ConsentRow, ("omni.consent.state.v1",), _whole),
+    Projection(schema.CART, Cart, ("omni.cart.state.v1",), _AS_CART),
     Projection(schema.PARKED, ParkedRecord, ("omni.hospital.state.v1",), _whole),
     Projection(schema.CROSS_REFERENCE, CrossReference, ("omni.xref.v1",), _whole),
     Projection(schema.EFFECT, CommandResult, ("omni.result.v1",), _whole),
     Projection(
         schema.REJECTED,
         Rejected,
-        ("omni.rejected.v1", "omni.stock.event.v1", "omni.product.event.v1"),
+        ("omni.rejected.v1", *(f"omni.{name}.event.v1" for name in _REFUSING)),
         _rejected,
     ),
 )
 TOPICS = tuple(topic for projection in PROJECTIONS for topic in projection.topics)
-_BY_TOPIC = {topic: projection for projection in PROJECTIONS for topic in projection.topics}
+BY_TOPIC = {topic: projection for projection in PROJECTIONS for topic in projection.topics}
 
 
 class Fold:
@@ -89,27 +162,16 @@ class Fold:
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Fold a batch; all of it is visible, or nothing."""
-        upserts: dict[Table, dict[str, Row]] = {}
-        removed: dict[Table, set[str]] = {}
+        newest: dict[Projection, dict[str, Entry]] = {}
         positions: Positions = {}
         for entry in entries:
             positions[entry.at.topic, entry.at.partition] = entry.at.offset + 1
-            projection = _BY_TOPIC[entry.at.topic]
-            rows = upserts.setdefault(projection.table, {})
-            gone = removed.setdefault(projection.table, set())
-            if entry.record is None:
-                rows.pop(entry.key, None)
-                gone.add(entry.key)
-            elif isinstance(entry.record, projection.kind):
-                row = projection.row(entry)
-                row |= {"log_partition": entry.at.partition, "log_offset": entry.at.offset}
-                rows[row["log_key"]] = row
-                gone.discard(row["log_key"])
+            projection = BY_TOPIC[entry.at.topic]
+            if entry.record is None or isinstance(entry.record, projection.kind):
+                newest.setdefault(projection, {})[_log_key(entry)] = entry
         with self._engine.begin() as connection:
-            for table, keys in removed.items():
-                _delete(connection, table, keys)
-            for table, rows in upserts.items():
-                _upsert(connection, table, list(rows.values()))
+            for projection, changed in newest.items():
+                _write(connection, projection, changed)
             _upsert(
                 connection,
                 schema.FOLD_POSITION,
@@ -143,6 +205,27 @@ async def fold_forever(
         if entries:
             fold.apply(entries)
         on_batch(len(entries))
+
+
+def _write(connection: Connection, projection: Projection, changed: dict[str, Entry]) -> None:
+    present = [entry for entry in changed.values() if entry.record is not None]
+    gone = {key for key, entry in changed.items() if entry.record is None}
+    _delete(connection, projection.table, gone)
+    _upsert(connection, projection.table, [_row(projection, entry) for entry in present])
+    if index := projection.index:
+        _delete(connection, index.table, set(changed))
+        _upsert(connection, index.table, [row for entry in present for row in index.rows(entry)])
+
+
+def _row(projection: Projection, entry: Entry) -> Row:
+    at = {"log_partition": entry.at.partition, "log_offset": entry.at.offset}
+    return projection.row(entry) | at
+
+
+def _log_key(entry: Entry) -> str:
+    """Several refusals share a subject: each is a row of its own, and a repetition is the same."""
+    record = entry.record
+    return record.meta.event_id if isinstance(record, Rejected) else entry.key
 
 
 def _upsert(connection: Connection, table: Table, rows: list[Row]) -> None:

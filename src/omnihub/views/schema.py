@@ -1,7 +1,8 @@
 """The tables of the views. They hold nothing that the topics do not: delete them, they come back.
 
 Guarantees: each folded table has the record's log key as its primary key and says where in the
-log the row comes from; every other column is a field of the record under the same name.
+log the row comes from; every other column is a field of the record under the same name, or
+`record`: the whole record as JSON, where it has parts of its own. What is sealed stays sealed.
 """
 
 from sqlalchemy import (
@@ -99,6 +100,103 @@ CROSS_REFERENCE = _folded(
     _number("set_at_us"),
     indexes=(Index("cross_reference_by_code", "tenant", "instance", "kind", "code"),),
 )
+ORDER = _folded(
+    "sales_order",
+    *map(_text, ("tenant", "order_id", "status", "channel", "source", "number", "subject")),
+    *map(_number, ("placed_at_us", "accepted_at_us")),
+    _text("record"),
+    indexes=(
+        Index("sales_order_by_id", "tenant", "order_id"),
+        Index("sales_order_by_time", "tenant", "placed_at_us", "order_id"),
+        Index("sales_order_by_number", "tenant", "number"),
+        Index("sales_order_by_subject", "tenant", "subject"),
+        Index("sales_order_by_log", "log_partition", "log_offset"),
+    ),
+)
+FULFILMENT = _folded(
+    "fulfilment",
+    *map(_text, ("tenant", "order_id", "fulfilment_id", "location", "status", "record")),
+    indexes=(
+        Index("fulfilment_by_order", "tenant", "order_id", "fulfilment_id"),
+        Index("fulfilment_by_log", "log_partition", "log_offset"),
+    ),
+)
+RESERVATION = _folded(
+    "reservation",
+    *map(_text, ("tenant", "reservation_id", "order_id", "line_id", "sku", "channel")),
+    *map(_text, ("location", "status", "reason", "cause_id")),
+    *map(_number, ("quantity_milli", "expires_at_us", "seq", "occurred_at_us", "accepted_at_us")),
+    indexes=(Index("reservation_by_order", "tenant", "order_id", "line_id"),),
+)
+PAYMENT = _folded(
+    "payment",
+    *map(_text, ("tenant", "payment_id", "order_id", "provider", "provider_reference", "method")),
+    *map(_text, ("currency", "last", "cause_id")),
+    *map(_number, ("authorised_minor", "captured_minor", "refunded_minor")),
+    *map(_number, ("seq", "accepted_at_us")),
+    indexes=(Index("payment_by_order", "tenant", "order_id", "payment_id"),),
+)
+RETURN = _folded(
+    "sales_return",
+    *map(_text, ("tenant", "order_id", "return_id", "status", "record")),
+    indexes=(Index("sales_return_by_order", "tenant", "order_id", "return_id"),),
+)
+CUSTOMER = _folded(
+    "customer",
+    *map(_text, ("tenant", "customer_id", "record")),
+    indexes=(
+        Index("customer_by_id", "tenant", "customer_id"),
+        Index("customer_by_log", "log_partition", "log_offset"),
+    ),
+)
+CUSTOMER_TOKEN = Table(
+    "customer_token",
+    METADATA,
+    Column("log_key", String, primary_key=True),
+    *(Column(name, String, primary_key=True) for name in ("kind", "scope", "token")),
+    _text("tenant"),
+    _text("customer_id"),
+    Index("customer_by_token", "tenant", "token", "kind"),
+)
+SUBJECT_LINK = _folded(
+    "subject_link",
+    *map(_text, ("tenant", "subject", "customer_id", "source", "cause_id")),
+    *map(_number, ("seq", "accepted_at_us")),
+    indexes=(
+        Index("subject_link_by_subject", "tenant", "subject"),
+        Index("subject_link_by_customer", "tenant", "customer_id", "subject"),
+    ),
+)
+CUSTOMER_REDIRECT = _folded(
+    "customer_redirect",
+    *map(_text, ("tenant", "customer_id", "survivor", "cause_id")),
+    _number("accepted_at_us"),
+    indexes=(
+        Index("customer_redirect_by_id", "tenant", "customer_id"),
+        Index("customer_redirect_by_log", "log_partition", "log_offset"),
+    ),
+)
+CONSENT = _folded(
+    "consent",
+    *map(_text, ("tenant", "customer_id", "channel", "purpose", "state", "cause_id")),
+    *map(_number, ("at_us", "accepted_at_us")),
+    indexes=(Index("consent_by_customer", "tenant", "customer_id", "channel", "purpose"),),
+)
+CART = _folded(
+    "cart",
+    *map(_text, ("tenant", "cart_id", "channel", "subject", "status", "record")),
+    indexes=(
+        Index("cart_by_id", "tenant", "cart_id"),
+        Index("cart_by_log", "log_partition", "log_offset"),
+    ),
+)
+PRICE = _folded(
+    "price",
+    *map(_text, ("tenant", "sku", "price_list", "channel", "location")),
+    *map(_number, ("valid_from_us", "valid_to_us", "priority")),
+    _text("record"),
+    indexes=(Index("price_by_sku", "tenant", "sku", "price_list", "valid_from_us"),),
+)
 FOLD_POSITION = Table(
     "fold_position",
     METADATA,
@@ -113,12 +211,13 @@ def open_views(url: str) -> Engine:
     """Connect to the views of `url`, making the tables that are missing."""
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _tune_sqlite)
+        event.listen(engine, "connect", tune_sqlite)
     METADATA.create_all(engine)
     return engine
 
 
-def _tune_sqlite(connection: DBAPIConnection, _: object) -> None:
+def tune_sqlite(connection: DBAPIConnection, _: object) -> None:
+    """Let readers and writers of other processes in."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     # The log holds everything: a lost tail of the view is folded again.

@@ -9,12 +9,15 @@ from omnihub.api.feed import ChangeFeed
 from omnihub.api.parts import Parts
 from omnihub.broker.appender import KafkaAppender
 from omnihub.connect.ingress import Ingress
+from omnihub.contracts.sealing import Sealer
 from omnihub.ops.observers import ConnectMetrics
 from omnihub.views.queries import Views
+from omnihub.views.requests import Requests
 from omnihub.views.schema import open_views
 from omnihub.wiring.http import serving
 from omnihub.wiring.installation import Installation
 from omnihub.wiring.log import appender_of, codec_of, reader_of
+from omnihub.wiring.privacy import tokens_of, vault_of
 from omnihub.wiring.process import (
     Process,
     begin,
@@ -35,10 +38,11 @@ def run_api(install: Installation, ops_port: int) -> None:
 async def _run(process: Process, install: Installation) -> None:
     codec = codec_of(install)
     install.data_dir.mkdir(parents=True, exist_ok=True)
-    views = Views(open_views(install.views_url), install.tenant)
+    engine = open_views(install.views_url)
+    views = Views(engine, install.tenant)
     feed = ChangeFeed(reader_of(install, codec), views)
     async with appender_of(install, codec) as appender, until_signalled() as stop:
-        app = create_app(_parts(process, install, views, feed, appender))
+        app = create_app(_parts(process, install, views, Requests(engine), feed, appender))
         api = install.settings.api
         async with serving(app, "api", api.host, api.port):
             await first_of(
@@ -57,11 +61,13 @@ def _parts(
     process: Process,
     install: Installation,
     views: Views,
+    requests: Requests,
     feed: ChangeFeed,
     appender: KafkaAppender,
 ) -> Parts:
     limit = install.settings.api.body_limit_bytes
     observer = ConnectMetrics(process.metrics)
+    vault = vault_of(install)
     return Parts(
         tenant=install.tenant,
         instances=frozenset(install.instances),
@@ -74,6 +80,10 @@ def _parts(
         health=process.health,
         targets=lambda: _targets(install),
         now_us=lambda: time.time_ns() // 1000,
+        tokens=tokens_of(install, vault),
+        opener=Sealer(vault).open_record,
+        requests=requests,
+        stores=install.store_locations(),
         body_limit_bytes=limit,
     )
 

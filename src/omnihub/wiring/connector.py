@@ -6,7 +6,7 @@ import httpx
 
 from omnihub.broker.memory import MemoryLog
 from omnihub.broker.reader import KafkaGroupReader
-from omnihub.connect.config import Instance, maps_of
+from omnihub.connect.config import Instance, channels_of, maps_of
 from omnihub.connect.refs import CrossReferences
 from omnihub.connect.runtime import (
     ConnectorRuntime,
@@ -22,6 +22,7 @@ from omnihub.model.ids import InstanceId
 from omnihub.ops.observers import ConnectMetrics
 from omnihub.wiring.installation import Installation
 from omnihub.wiring.log import appender_of, codec_of, reader_of
+from omnihub.wiring.privacy import sealer_of
 from omnihub.wiring.process import Process, begin, until_signalled
 
 
@@ -63,8 +64,11 @@ async def _run(process: Process, install: Installation, instance: Instance) -> N
                 commands=commands,
                 network=httpx.AsyncHTTPTransport(),
                 observer=ConnectMetrics(process.metrics),
+                open_record=sealer_of(install).open_record,
             )
-            runtime = ConnectorRuntime(instance, ports, CrossReferences(maps_of(install.instances)))
+            known = install.instances
+            refs = CrossReferences(maps_of(known), channels_of(known))
+            runtime = ConnectorRuntime(instance, ports, refs)
             process.health.works("log")
             await runtime.run(stop)
     finally:
@@ -73,7 +77,8 @@ async def _run(process: Process, install: Installation, instance: Instance) -> N
 
 async def check_connector(instance: Instance) -> list[Finding]:
     """Ask one instance how it is; needs no broker and changes nothing."""
-    refs = CrossReferences({instance.id: instance.settings.map})
+    known = {instance.id: instance}
+    refs = CrossReferences(maps_of(known), channels_of(known))
     nothing = MemoryLog(Topics.load())
     commands = nothing.group_reader("check", [])
     ports = Ports(nothing, nothing, commands, httpx.AsyncHTTPTransport())

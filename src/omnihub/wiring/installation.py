@@ -17,14 +17,25 @@ from omnihub.contracts.topics import Topics, TopicSpec
 from omnihub.model.errors import ConfigurationError
 from omnihub.model.ids import ChannelId, InstanceId, LocationId, TenantId
 from omnihub.ops.runfile import RunState, read_run
+from omnihub.rules.order_policy import OrderPolicy
+from omnihub.rules.orders import OrderRule
 from omnihub.rules.outbound import OutboundRule
+from omnihub.rules.places import StoreLocation
 from omnihub.rules.policy import Channel, LevelRoute, MovementRoute, StockPolicy
 from omnihub.rules.product import ProductRule
 from omnihub.rules.results import ResultsRule
 from omnihub.rules.stock import StockRule
-from omnihub.settings import Loaded, Settings, find_config, load, resolve
+from omnihub.settings import (
+    Loaded,
+    Settings,
+    find_config,
+    load,
+    resolve,
+)
+from omnihub.wiring.order_routes import order_routes
+from omnihub.wiring.places import store_locations
 
-RULES = (ProductRule, StockRule, ResultsRule, OutboundRule)
+RULES = (ProductRule, StockRule, OrderRule, ResultsRule, OutboundRule)
 WORKER_GROUP = "omnihub"
 
 
@@ -126,6 +137,24 @@ class Installation:
             ),
             safety_milli={LocationId(at): milli for at, milli in safety.locations.items()},
             default_safety_milli=safety.default_milli,
+        )
+
+    def store_locations(self) -> dict[LocationId, StoreLocation]:
+        """Return the places as rules know them; empty when the configuration names none."""
+        return store_locations(self.settings)
+
+    def order_policy(self) -> OrderPolicy:
+        """Return what the order rule is told."""
+        orders = self.settings.orders
+        return OrderPolicy(
+            hold_s=orders.hold_s,
+            payment_s=orders.payment_s,
+            sources={
+                ChannelId(channel): tuple(map(LocationId, sources))
+                for channel, sources in orders.sources.items()
+            },
+            locations=self.store_locations(),
+            routes=order_routes(self.settings),
         )
 
     def _embedded(self) -> str | None:

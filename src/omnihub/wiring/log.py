@@ -14,6 +14,7 @@ from omnihub.contracts.registry_client import RegistryClient
 from omnihub.ops.childhood import TOKEN_VARIABLE
 from omnihub.ops.files import write_atomically
 from omnihub.wiring.installation import Installation
+from omnihub.wiring.privacy import sealer_of
 
 IDS_FILE = "schema-ids.json"
 
@@ -47,7 +48,7 @@ def _noted(install: Installation) -> dict[str, int] | None:
 
 def codec_of(install: Installation) -> Codec:
     """Return a codec with the registry's ids; for one thread."""
-    return Codec(ids_of(install))
+    return Codec(ids_of(install), sealer_of(install))
 
 
 def reader_of(install: Installation, codec: Codec) -> KafkaReader:

@@ -11,16 +11,19 @@ import threading
 from collections.abc import Sequence
 
 from omnihub.broker.reader import KafkaReader
-from omnihub.connect.config import maps_of, understandings
+from omnihub.connect.config import channels_of, maps_of, understandings
 from omnihub.connect.observer import Observer
+from omnihub.connect.personal import Tokens
 from omnihub.connect.refs import CrossReferences
 from omnihub.connect.split import Split
 from omnihub.connect.translate import Translate
 from omnihub.contracts.codec import Codec
+from omnihub.contracts.sealing import Sealer
 from omnihub.engine.worker import Worker, WorkerSettings
 from omnihub.ops.health import Health
 from omnihub.ops.metrics import Metrics
 from omnihub.ops.observers import ConnectMetrics, EngineMetrics
+from omnihub.rules.orders import OrderRule
 from omnihub.rules.outbound import OutboundRule
 from omnihub.rules.product import ProductRule
 from omnihub.rules.results import ResultsRule
@@ -28,6 +31,7 @@ from omnihub.rules.rule import Handler
 from omnihub.rules.stock import StockRule
 from omnihub.wiring.installation import WORKER_GROUP, Installation
 from omnihub.wiring.log import ids_of
+from omnihub.wiring.privacy import tokens_of, vault_of
 from omnihub.wiring.process import begin, persist
 
 _LOOK_S = 0.02
@@ -45,14 +49,15 @@ def run_worker(install: Installation, slot: int, ops_port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     ids = ids_of(install)
-    refs = CrossReferences(maps_of(install.instances))
+    refs = CrossReferences(maps_of(install.instances), channels_of(install.instances))
     # A codec each: they are not shared between threads.
-    reader = KafkaReader(install.cluster(), install.topics, Codec(ids))
+    sealer = Sealer(vault := vault_of(install))
+    reader = KafkaReader(install.cluster(), install.topics, Codec(ids, sealer))
     _follow(refs, reader, process.health, stop)
     worker = Worker(
         WorkerSettings(install.cluster(), WORKER_GROUP, slot_name(slot)),
-        handlers(install, refs, ConnectMetrics(process.metrics)),
-        Codec(ids),
+        handlers(install, refs, ConnectMetrics(process.metrics), tokens_of(install, vault), sealer),
+        Codec(ids, sealer),
         install.topics,
         resolver=refs.resolves,
         observer=_ReadyWhenAssigned(process.metrics, process.health),
@@ -66,15 +71,33 @@ def slot_name(slot: int) -> str:
     return f"{socket.gethostname()}-{slot}"
 
 
-def handlers(install: Installation, refs: CrossReferences, observer: Observer) -> Sequence[Handler]:
+def handlers(
+    install: Installation,
+    refs: CrossReferences,
+    observer: Observer,
+    tokens: Tokens,
+    sealer: Sealer,
+) -> Sequence[Handler]:
     """Return every handler that workers run."""
     connected: list[Handler] = []
     for connector in install.connector_types():
-        known = understandings(install.instances, connector, refs)
-        connected.append(Split(connector, known))
-        connected.append(Translate(connector, known, install.topics.inbox_of, observer))
-    rules = (ProductRule(), StockRule(install.stock_policy()), ResultsRule(), OutboundRule())
-    return [*connected, *rules]
+        known = understandings(install.instances, connector, refs, tokens)
+        connected.append(Split(connector, known, sealer.open_body))
+        connected.append(
+            Translate(connector, known, install.topics.inbox_of, observer, sealer.open_body)
+        )
+    return [*connected, *rules_of(install)]
+
+
+def rules_of(install: Installation) -> list[Handler]:
+    """Return one rule for each of `installation.RULES`."""
+    return [
+        ProductRule(),
+        StockRule(install.stock_policy()),
+        OrderRule(install.order_policy()),
+        ResultsRule(),
+        OutboundRule(),
+    ]
 
 
 def _follow(

@@ -15,8 +15,13 @@ from omnihub.broker.memory import MemoryLog
 from omnihub.connect.config import Place, configure
 from omnihub.connect.ingress import Ingress
 from omnihub.connect.sdk import Connector, ConnectorConfig, Mapping
+from omnihub.connect.kit import TOKENS
 from omnihub.connect.webhooks import WebhookScheme
+from omnihub.contracts.codec import Codec
+from omnihub.contracts.ids import SchemaIds
+from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.topics import Topics
+from omnihub.contracts.vault import MemoryVault
 from omnihub.model.ids import (
     ChannelId,
     EventId,
@@ -38,9 +43,11 @@ from omnihub.model.records import (
 from omnihub.ops.health import Health
 from omnihub.ops.keys import Guard, KeyRing, Scope
 from omnihub.ops.metrics import Metrics
+from omnihub.rules.places import StoreLocation
 from omnihub.settings import InstanceSettings
 from omnihub.views.fold import TOPICS, Fold
 from omnihub.views.queries import Views
+from omnihub.views.requests import Requests
 from omnihub.views.schema import open_views
 
 NOW_US = 1_700_000_000_000_000
@@ -48,6 +55,10 @@ NOW_US = 1_700_000_000_000_000
 
 MAIN = TenantId("main")
 SECRET = "shop-secret"
+STORES = {
+    name: StoreLocation(name, lat=lat, lon=-84.5, services=frozenset({"pickup"}))
+    for name, lat in ((LocationId("S1"), 39.1), (LocationId("S2"), 39.2))
+}
 
 
 class ShopConfig(ConnectorConfig):
@@ -166,13 +177,18 @@ class Hub:
     """An API with everything behind it in memory."""
 
     def __init__(self, folder: Path) -> None:
-        self.log = MemoryLog(Topics.load())
+        self.vault = MemoryVault()
+        sealer = Sealer(self.vault, seals_bodies=False)
+        self.log = MemoryLog(Topics.load(), Codec(SchemaIds.offline(), sealer))
         engine = open_views(f"sqlite:///{folder}/views.sqlite")
         self.fold = Fold(engine, "memory")
         self.views = Views(engine, TenantId("main"))
         self.keys = KeyRing(folder)
         self.admin = self.keys.add("admin", Scope.ADMIN)
         self.reader = self.keys.add("dashboard", Scope.READ)
+        self.writer = self.keys.add("app", Scope.WRITE)
+        self.helpdesk = self.keys.add("helpdesk", Scope.PERSONAL)
+        self.now_us = NOW_US
         self.health = Health("api")
         self.feed = ChangeFeed(self.log, self.views)
         instances = shop_instances()
@@ -187,7 +203,11 @@ class Hub:
             metrics=Metrics(),
             health=self.health,
             targets=lambda: [("worker-0", "127.0.0.1:9400")],
-            now_us=lambda: NOW_US,
+            now_us=lambda: self.now_us,
+            tokens=TOKENS,
+            opener=sealer.open_record,
+            requests=Requests(engine),
+            stores=STORES,
             body_limit_bytes=10_000,
         )
         self.app = create_app(self.parts)

@@ -83,7 +83,7 @@ async def test_everything_but_live_and_webhooks_asks_for_a_key(hub) -> None:
         assert (await stranger.get("/live")).status_code == 200
         assert is_problem(await stranger.post("/v1/webhooks/web"), 401, "bad-signature")
         for path, operations in hub.app.openapi()["paths"].items():
-            if path in ("/live", "/v1/webhooks/{instance}"):
+            if path == "/live" or path.startswith(("/v1/webhooks/", "/in/")):
                 continue
             for method in operations:
                 answer = await stranger.request(method, path, json={})

@@ -6,13 +6,15 @@ import json
 import pytest
 
 from omnihub.api import feed
-from omnihub.api.feed import BadEventId, Behind, Wanted, decode_id, encode_id
+from omnihub.api.events import CARTS, CUSTOMERS, ORDERS, STOCK
+from omnihub.api.feed import BadEventId, Behind, Wanted, decode_id, encode_id, id_pattern
 from omnihub.api.sse import _stream
 from omnihub.model.ids import LocationId, Sku, TenantId
 from omnihub.model.records import StockLevel
+from tests.unit.views.examples import ADAS, cart, fulfilment, order, profile, redirect
 
 TOPIC = "omni.stock.state.v1"
-EVERYTHING = Wanted()
+EVERYTHING = Wanted(STOCK.topics)
 
 
 def level(sku: str, on_hand: int, seq: int, location: str = "S1") -> StockLevel:
@@ -66,7 +68,7 @@ async def test_a_client_is_told_changes_from_now_on(hub) -> None:
 
 
 async def test_a_client_is_told_only_what_it_wants(hub) -> None:
-    async with Listener(hub, Wanted(sku="4712", location="S2")) as client:
+    async with Listener(hub, Wanted(STOCK.topics, {"sku": "4712", "location": "S2"})) as client:
         await hub.log.append(TOPIC, level("4711", 1, 2, "S2"))
         await hub.log.append(TOPIC, level("4712", 2, 2, "S1"))
         await hub.log.append(TOPIC, level("4712", 3, 2, "S2"))
@@ -124,7 +126,7 @@ async def test_a_quiet_stream_is_kept_alive_without_moving_the_id(hub, monkeypat
 
 
 async def test_a_client_that_reads_too_slowly_is_cut_off(hub, monkeypatch) -> None:
-    changes = hub.feed.changes(Wanted(), None, 1.0)
+    changes = hub.feed.changes(EVERYTHING, None, 1.0)
     await anext(changes)
     for seq in range(feed.QUEUE_LIMIT + 1):
         hub.feed._tell((feed.Position(TOPIC, 0, 10_000 + seq), level("4711", 1, seq)))
@@ -147,3 +149,66 @@ def test_an_event_id_holds_positions() -> None:
     for wrong in ("x", "s0-1,s1-2", "s0--1", "s0-1.", "s" * 70_000):
         with pytest.raises(BadEventId):
             decode_id(wrong)
+
+
+# -- orders, customers, carts --------------------------------------------------------------------
+
+
+async def test_each_stream_tells_its_own_states_and_no_others(hub) -> None:
+    wanted = {ORDERS: ("order.changed", "o9"), CUSTOMERS: ("customer.changed", "c9")}
+    wanted[CARTS] = ("cart.changed", "k9")
+    for stream, (name, id) in wanted.items():
+        async with Listener(hub, Wanted(stream.topics)) as client:
+            await hub.log.append(TOPIC, level("4711", 9, 2))
+            await hub.log.append("omni.order.state.v1", order("o9"))
+            await hub.log.append("omni.profile.state.v1", profile("c9"))
+            await hub.log.append("omni.cart.state.v1", cart("k9"))
+            fields = await client.block()
+            assert (fields["event"], id in fields["data"]) == (name, True)
+
+
+async def test_no_event_holds_anything_personal_sealed_or_not(hub) -> None:
+    everything = ORDERS.topics + CUSTOMERS.topics + CARTS.topics
+    sealed = {"contact", "name", "email", "phone", "address", "identifiers", "birthday_month"}
+    async with Listener(hub, Wanted(everything)) as client:
+        for topic, record in (
+            ("omni.order.state.v1", order("o9")),
+            ("omni.fulfilment.state.v1", fulfilment("o9")),
+            ("omni.profile.state.v1", profile("c9")),
+            ("omni.customer.redirect.state.v1", redirect("c8", "c9")),
+            ("omni.cart.state.v1", cart("k9")),
+        ):
+            await hub.log.append(topic, record)
+            told = (await client.block())["data"]
+            assert not sealed & set(json.loads(told)), topic
+            assert not [value for value in ADAS if value in told], topic
+
+
+async def test_a_filter_takes_only_what_has_the_field(hub) -> None:
+    async with Listener(hub, Wanted(ORDERS.topics, {"location": "S1"})) as client:
+        await hub.log.append("omni.order.state.v1", order("o9"))
+        await hub.log.append("omni.fulfilment.state.v1", fulfilment("o9"))
+        assert (await client.block())["event"] == "fulfilment.changed"
+
+
+async def test_a_client_that_comes_back_misses_no_order(hub) -> None:
+    wanted = Wanted(ORDERS.topics)
+    async with Listener(hub, wanted) as client:
+        last_id = client.last_id
+    for id in ("o1", "o2", "o1"):
+        await hub.log.append("omni.order.state.v1", order(id))
+    await hub.log.append("omni.profile.state.v1", profile("c9"))
+    await hub.folded()
+    async with Listener(hub, wanted, last_id) as client:
+        missed = [json.loads((await client.block())["data"])["order_id"] for _ in range(2)]
+        await hub.log.append("omni.order.state.v1", order("o3"))
+        missed.append(json.loads((await client.block())["data"])["order_id"])
+    assert (sorted(missed[:2]), missed[2]) == (["o1", "o2"], "o3")
+
+
+async def test_the_id_of_one_stream_is_refused_by_another(hub) -> None:
+    async with hub.client() as client:
+        for path, id in (("orders", "s0-1"), ("customers", "o0-1"), ("carts", "p0-1")):
+            answer = await client.get(f"/v1/{path}/events", headers={"Last-Event-ID": id})
+            assert answer.status_code == 422, path
+    assert id_pattern(ORDERS.topics).startswith("^([of]")

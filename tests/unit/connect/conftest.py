@@ -25,7 +25,7 @@ from omnihub.connect.understanding import Understanding
 from omnihub.connect.webhooks import WebhookScheme
 from omnihub.contracts.topics import Topics
 from omnihub.model.errors import RejectedError
-from omnihub.model.ids import InstanceId, LocationId, MovementId, Sku, TenantId
+from omnihub.model.ids import ChannelId, InstanceId, LocationId, MovementId, Sku, TenantId
 from omnihub.model.records import (
     DeliveryKind,
     MovementKind,
@@ -139,6 +139,8 @@ class Diary(Connector[DiaryConfig]):
 
 class PlainRefs:
     """Every code is canonical."""
+
+    channel = ChannelId("web")
 
     def resolve(self, kind, code):
         return code

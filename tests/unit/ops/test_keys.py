@@ -28,9 +28,16 @@ def test_the_file_holds_no_key_and_is_for_its_owner_alone(tmp_path: Path) -> Non
 
 def test_a_scope_includes_the_smaller_ones_only(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path)
-    entry = ring.find(ring.add("writer", Scope.WRITE))
-    assert entry is not None
-    assert [scope for scope in Scope if entry.allows(scope)] == [Scope.READ, Scope.WRITE]
+
+    def allowed(name: str, *scopes: Scope) -> list[Scope]:
+        entry = ring.find(ring.add(name, *scopes))
+        assert entry is not None
+        return [scope for scope in Scope if entry.allows(scope)]
+
+    assert allowed("writer", Scope.WRITE) == [Scope.READ, Scope.WRITE]
+    assert allowed("helpdesk", Scope.PERSONAL) == [Scope.READ, Scope.PERSONAL]
+    assert allowed("app", Scope.WRITE, Scope.PERSONAL) == [Scope.READ, Scope.WRITE, Scope.PERSONAL]
+    assert allowed("owner", Scope.ADMIN) == list(Scope)
 
 
 def test_other_processes_see_a_new_and_a_removed_key_at_once(tmp_path: Path) -> None:

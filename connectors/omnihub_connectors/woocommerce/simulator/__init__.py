@@ -5,6 +5,7 @@ to `date_modified`, when and how often a webhook is sent. Where the source and i
 the source was followed; the README of the connector lists those places.
 """
 
+from omnihub_connectors.woocommerce.simulator.amounts import Tax
 from omnihub_connectors.woocommerce.simulator.app import build_app
 from omnihub_connectors.woocommerce.simulator.faults import Answer, FaultScript, Hang, WebhookFaults
 from omnihub_connectors.woocommerce.simulator.shop import ApiKey, Permissions, Shop, ShopSettings
@@ -17,6 +18,7 @@ __all__ = [
     "Permissions",
     "Shop",
     "ShopSettings",
+    "Tax",
     "WebhookFaults",
     "build_app",
 ]

@@ -7,12 +7,14 @@ process list. The seed file is a JSON array of products, each with the fields of
 import argparse
 import asyncio
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import msgspec
 import uvicorn
 
+from omnihub_connectors.woocommerce.simulator.amounts import Tax
 from omnihub_connectors.woocommerce.simulator.app import build_app
 from omnihub_connectors.woocommerce.simulator.faults import WebhookFaults
 from omnihub_connectors.woocommerce.simulator.shop import ApiKey, Permissions, Shop, ShopSettings
@@ -28,6 +30,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--permissions", default="read_write", choices=list(Permissions))
     parser.add_argument("--webhook-delay-s", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=0, help="seed of the webhook faults")
+    parser.add_argument("--webhook-copies", type=int, default=2, help="of a duplicate")
+    parser.add_argument("--tax-percent", type=Decimal, default=Decimal(0))
+    parser.add_argument("--prices-include-tax", action="store_true")
+    parser.add_argument(
+        "--orders-leave-stock",
+        action="store_true",
+        help="as with the filter woocommerce_can_reduce_order_stock: orders take no quantities",
+    )
     for fault in ("drop", "duplicate", "late", "reorder"):
         parser.add_argument(f"--webhook-{fault}", type=float, default=0.0, metavar="SHARE")
     return parser.parse_args(arguments)
@@ -51,6 +61,8 @@ def read_settings(arguments: argparse.Namespace) -> ShopSettings:
         keys=(key,),
         webhook_delay_s=arguments.webhook_delay_s,
         seed=arguments.seed,
+        tax=Tax(arguments.tax_percent, arguments.prices_include_tax),
+        takes_stock=not arguments.orders_leave_stock,
     )
 
 
@@ -61,6 +73,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         duplicate=arguments.webhook_duplicate,
         late=arguments.webhook_late,
         reorder=arguments.webhook_reorder,
+        copies=arguments.webhook_copies,
         seed=arguments.seed,
     )
     async with httpx.AsyncClient() as client:

@@ -1,7 +1,7 @@
 """How the shop delivers webhooks.
 
 Guarantees (read from the plugin's source): delivery is asynchronous and its body is built when it
-is *sent*, not when the product changed; while one waits, further changes of the same product add
+is *sent*, not when something changed; while one waits, further changes of the same resource add
 none; a failed delivery is never repeated; 200 to 302 is success; the failure counter must *exceed*
 the limit, so at the usual limit of five the seventh failure in a row disables the webhook; the
 delivery id is a hash of webhook and second, so deliveries of one second share it.
@@ -32,7 +32,7 @@ FOREVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A built delivery: from here on the product may change without changing it."""
+    """A built delivery: from here on the resource may change without changing it."""
 
     webhook: Webhook
     headers: dict[str, str]
@@ -55,7 +55,7 @@ class Deliveries:
         self,
         site: Site,
         webhooks: Webhooks,
-        find: Callable[[int], Payload | None],
+        find: Callable[[str, int], Payload | None],
         client: httpx.AsyncClient,
         faults: WebhookFaults,
         delay_s: float,
@@ -70,14 +70,14 @@ class Deliveries:
         self.delivered = 0
         self.failed = 0
 
-    def announce(self, topic: str, product_id: int) -> None:
-        """Queue what a change of a product means for every active subscription."""
+    def announce(self, topic: str, resource_id: int) -> None:
+        """Queue what a change of a resource means for every active subscription."""
         hooks = [hook for hook in self._webhooks.all("active") if hook.topic == topic]
         if not hooks:
             return
         due = asyncio.get_running_loop().time() + self._delay_s
         for hook in hooks:
-            self._waiting.setdefault((hook.id, product_id), due)
+            self._waiting.setdefault((hook.id, resource_id), due)
         self._wake.set()
 
     async def run(self) -> None:
@@ -107,11 +107,11 @@ class Deliveries:
             return None
         return max(0.0, min(dues) - asyncio.get_running_loop().time())
 
-    async def _deliver(self, webhook_id: int, product_id: int) -> None:
+    async def _deliver(self, webhook_id: int, resource_id: int) -> None:
         hook = self._webhooks.find(webhook_id)
         if hook is None:
             return
-        outgoing = self._build(hook, product_id)
+        outgoing = self._build(hook, resource_id)
         fault = self._faults.roll()
         if fault == "drop":
             return
@@ -119,7 +119,7 @@ class Deliveries:
             due = asyncio.get_running_loop().time() + self._faults.late_s
             self._held.append(Held(due, outgoing, until_next=fault == "reorder"))
             return
-        for _ in range(2 if fault == "duplicate" else 1):
+        for _ in range(self._faults.copies if fault == "duplicate" else 1):
             await self._send(outgoing)
         await self._release(lambda held: held.until_next)
 
@@ -128,11 +128,11 @@ class Deliveries:
             self._held.remove(held)
             await self._send(held.outgoing)
 
-    def _build(self, hook: Webhook, product_id: int) -> Outgoing:
+    def _build(self, hook: Webhook, resource_id: int) -> Outgoing:
         resource, _, event = hook.topic.partition(".")
-        payload: Payload = {"id": product_id}
+        payload: Payload = {"id": resource_id}
         if event != "deleted":
-            payload = self._find(product_id) or invalid_id("product", 404).body()
+            payload = self._find(resource, resource_id) or invalid_id(resource, 404).body()
         body = php_json(payload)
         seed = f"{hook.id}{int(self._site.clock())}".encode()
         headers = {

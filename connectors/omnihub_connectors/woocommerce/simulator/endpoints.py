@@ -15,6 +15,8 @@ from omnihub_connectors.woocommerce.simulator.listing import (
     is_true,
     keep_fields,
     paginate,
+    select_customers,
+    select_orders,
     select_products,
 )
 from omnihub_connectors.woocommerce.simulator.products import Payload
@@ -107,6 +109,66 @@ def _one_of_batch(act: Callable[[Any], Payload], item: Any) -> Payload:
         return {"id": item_id, "error": error.body()}
 
 
+# -- orders and customers --
+
+
+async def list_orders(shop: Shop, request: Request) -> Result:
+    """GET /orders."""
+    rows = select_orders(shop.orders, request.query_params, shop.site.zone, shop.ties)
+    return _page(shop, request, rows)
+
+
+async def show_order(shop: Shop, request: Request) -> Result:
+    """GET /orders/#."""
+    return 200, shop.orders.get(_id(request, 4)), {}
+
+
+async def create_order(shop: Shop, request: Request) -> Result:
+    """POST /orders."""
+    row = shop.orders.create(await _body(request))
+    return 201, row, {"Location": str(row["_links"]["self"][0]["href"])}
+
+
+async def update_order(shop: Shop, request: Request) -> Result:
+    """PUT, POST or PATCH of one order."""
+    return 200, shop.orders.update(_id(request, 4), await _body(request)), {}
+
+
+async def delete_order(shop: Shop, request: Request) -> Result:
+    """DELETE: into the trash, or for ever with force=true."""
+    order_id = _id(request, 4)
+    if is_true(request.query_params, "force"):
+        return 200, shop.orders.delete(order_id), {}
+    return 200, shop.orders.trash(order_id), {}
+
+
+async def list_customers(shop: Shop, request: Request) -> Result:
+    """GET /customers."""
+    return _page(shop, request, select_customers(shop.customers, request.query_params))
+
+
+async def show_customer(shop: Shop, request: Request) -> Result:
+    """GET /customers/#."""
+    return 200, shop.customers.get(_id(request, 4)), {}
+
+
+async def create_customer(shop: Shop, request: Request) -> Result:
+    """POST /customers."""
+    row = shop.customers.create(await _body(request))
+    return 201, row, {"Location": str(row["_links"]["self"][0]["href"])}
+
+
+async def update_customer(shop: Shop, request: Request) -> Result:
+    """PUT, POST or PATCH of one customer."""
+    return 200, shop.customers.update(_id(request, 4), await _body(request)), {}
+
+
+async def delete_customer(shop: Shop, request: Request) -> Result:
+    """DELETE /customers/#?force=true."""
+    force = is_true(request.query_params, "force")
+    return 200, shop.customers.delete(_id(request, 4), force), {}
+
+
 # -- webhooks --
 
 
@@ -174,6 +236,18 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "products/#/variations/#"): show_product,
     ("PUT", "products/#/variations/#"): update_product,
     ("DELETE", "products/#/variations/#"): delete_product,
+    ("GET", "orders"): list_orders,
+    ("POST", "orders"): create_order,
+    ("GET", "orders/#"): show_order,
+    ("PUT", "orders/#"): update_order,
+    ("POST", "orders/#"): update_order,
+    ("DELETE", "orders/#"): delete_order,
+    ("GET", "customers"): list_customers,
+    ("POST", "customers"): create_customer,
+    ("GET", "customers/#"): show_customer,
+    ("PUT", "customers/#"): update_customer,
+    ("POST", "customers/#"): update_customer,
+    ("DELETE", "customers/#"): delete_customer,
     ("GET", "webhooks"): list_webhooks,
     ("POST", "webhooks"): create_webhook,
     ("GET", "webhooks/#"): show_webhook,

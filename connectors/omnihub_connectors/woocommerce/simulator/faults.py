@@ -56,13 +56,17 @@ class FaultScript:
 
 @dataclass(slots=True)
 class WebhookFaults:
-    """How often a webhook is dropped, sent twice, late, or after its successor (shares of 1)."""
+    """How often a webhook is dropped, repeated, late, or after its successor (shares of 1).
+
+    A repeated one is sent `copies` times.
+    """
 
     drop: float = 0.0
     duplicate: float = 0.0
     late: float = 0.0
     reorder: float = 0.0
     late_s: float = 1.0
+    copies: int = 2
     seed: int = 0
     injected: Counter[str] = field(default_factory=Counter)
     _dice: random.Random = field(init=False)

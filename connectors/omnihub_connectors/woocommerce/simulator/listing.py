@@ -76,6 +76,40 @@ def select_products(
     return _ordered(found, params, ties)
 
 
+def select_orders(
+    rows: Iterable[Payload], params: Mapping[str, str], zone: ZoneInfo, ties: random.Random
+) -> list[Payload]:
+    """Return the orders that the parameters ask for; `status` is a list, parted by commas."""
+    statuses = set(params.get("status", "any").split(","))
+    customer, searched = params.get("customer"), params.get("search", "")
+    include = _ids(params, "include")
+    bounds = list(_date_bounds(params, zone))
+    found = [
+        row
+        for row in rows
+        if (row["status"] in statuses or ("any" in statuses and row["status"] != TRASH))
+        and (customer is None or str(row["customer_id"]) == customer)
+        and (not include or row["id"] in include)
+        and searched in (row["number"], row["billing"]["email"], "")
+        and all(row[column] > low and row[column] < high for column, low, high in bounds)
+    ]
+    return _ordered(found, params, ties)
+
+
+def select_customers(rows: Iterable[Payload], params: Mapping[str, str]) -> list[Payload]:
+    """Return the customers that the parameters ask for; there is no `modified_after` here."""
+    email, include = params.get("email"), _ids(params, "include")
+    column = _one_of(params, "orderby", "name", ("id", "include", "name", "registered_date"))
+    descending = _one_of(params, "order", "asc", ("asc", "desc")) == "desc"
+    key = {"name": "username", "registered_date": "date_created"}.get(column, "id")
+    found = [
+        row
+        for row in rows
+        if (email is None or row["email"] == email) and (not include or row["id"] in include)
+    ]
+    return sorted(found, key=lambda row: (row[key], row["id"]), reverse=descending)
+
+
 def keep_fields(row: Payload, fields: str) -> Payload:
     """Apply `_fields`: a comma separated list of the top-level fields to show."""
     wanted = set(fields.split(","))

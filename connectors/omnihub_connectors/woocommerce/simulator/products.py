@@ -125,6 +125,12 @@ class Catalog:
         self._announce("product.updated", product_id)
         return row
 
+    def move_stock(self, row: Payload, difference: int) -> None:
+        """Take what an order takes, or give it back, and announce the update."""
+        set_stock(row, {"inventory_delta": difference})
+        self._touch(row)
+        self._announce("product.updated", row["id"])
+
     def trash(self, product_id: int, parent_id: int | None = None) -> Payload:
         """Put the product into the trash; the answer shows it as it was before."""
         row = self.get(product_id, parent_id=parent_id)

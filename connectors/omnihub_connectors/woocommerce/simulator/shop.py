@@ -1,4 +1,4 @@
-"""A simulated shop: its settings, keys, products, webhooks and faults in one place."""
+"""A simulated shop: settings, keys, products, orders, customers, webhooks and faults together."""
 
 import base64
 import binascii
@@ -7,16 +7,19 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 
+from omnihub_connectors.woocommerce.simulator.amounts import Tax
+from omnihub_connectors.woocommerce.simulator.customers import Customers
 from omnihub_connectors.woocommerce.simulator.delivery import Deliveries
 from omnihub_connectors.woocommerce.simulator.errors import authentication_error
 from omnihub_connectors.woocommerce.simulator.faults import FaultScript, WebhookFaults
+from omnihub_connectors.woocommerce.simulator.orders import Orders
 from omnihub_connectors.woocommerce.simulator.products import Catalog, Payload, Site
 from omnihub_connectors.woocommerce.simulator.webhooks import Webhooks
 
@@ -42,7 +45,11 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class ShopSettings:
-    """How the shop is set up. `tls` is what `is_ssl()` says: without it keys are ignored."""
+    """How the shop is set up. `tls` is what `is_ssl()` says: without it keys are ignored.
+
+    `takes_stock` is off where the filter `woocommerce_can_reduce_order_stock` says no: then orders
+    leave the quantities to whoever owns stock.
+    """
 
     url: str = "http://shop.test"
     zone: str = "Europe/Amsterdam"
@@ -51,6 +58,8 @@ class ShopSettings:
     webhook_delay_s: float = 0.05
     max_delivery_failures: int = 5
     seed: int = 0
+    tax: Tax = field(default_factory=Tax)
+    takes_stock: bool = True
 
 
 class Shop:
@@ -68,11 +77,15 @@ class Shop:
         self.faults = FaultScript()
         self.webhook_faults = webhook_faults or WebhookFaults(seed=settings.seed)
         self.catalog = Catalog(self.site, self._announce)
+        self.orders = Orders(
+            self.site, self.catalog, self._announce, settings.tax, settings.takes_stock
+        )
+        self.customers = Customers(self.site, self._announce)
         self.webhooks = Webhooks(self.site, client)
         self.deliveries = Deliveries(
             self.site,
             self.webhooks,
-            self.catalog.find,
+            self._find,
             client,
             self.webhook_faults,
             settings.webhook_delay_s,
@@ -112,14 +125,23 @@ class Shop:
         """Return what the shop has seen and done, for a report."""
         return {
             "products": len(self.catalog),
+            "orders": len(self.orders),
+            "customers": len(self.customers),
             "requests": dict(self.requests),
             "webhooks_delivered": self.deliveries.delivered,
             "webhooks_failed": self.deliveries.failed,
             "webhook_faults": dict(self.webhook_faults.injected),
         }
 
-    def _announce(self, topic: str, product_id: int) -> None:
-        self.deliveries.announce(topic, product_id)
+    def _announce(self, topic: str, resource_id: int) -> None:
+        self.deliveries.announce(topic, resource_id)
+
+    def _find(self, resource: str, resource_id: int) -> Payload | None:
+        if resource == "order":
+            return self.orders.find(resource_id)
+        if resource == "customer":
+            return self.customers.find(resource_id)
+        return self.catalog.find(resource_id)
 
     def _credentials(self, query: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str, str]:
         if not self.settings.tls:

@@ -35,6 +35,13 @@ HOOKS = {
     ],
     "product.deleted": ["wp_trash_post"],
     "product.restored": ["untrashed_post"],
+    "order.created": ["woocommerce_new_order"],
+    "order.updated": ["woocommerce_update_order", "woocommerce_order_refunded"],
+    "order.deleted": ["wp_trash_post", "woocommerce_trash_order"],
+    "order.restored": ["untrashed_post", "woocommerce_untrash_order"],
+    "customer.created": ["user_register", "woocommerce_created_customer"],
+    "customer.updated": ["profile_update", "woocommerce_update_customer"],
+    "customer.deleted": ["delete_user"],
 }
 QUOTES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#039;": "'", "&#038;": "&", "&amp;": "&"}
 

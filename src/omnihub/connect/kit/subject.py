@@ -13,8 +13,9 @@ from omnihub.connect.config import Instance
 from omnihub.connect.deliveries import Acceptance
 from omnihub.connect.http import PatientTransport
 from omnihub.connect.kit.virtual import VirtualTime
+from omnihub.connect.refs import DEFAULT_CHANNEL
 from omnihub.connect.sdk import Command, Connector, Context, Delivery, Refs
-from omnihub.model.ids import InstanceId, TenantId
+from omnihub.model.ids import ChannelId, InstanceId, TenantId
 from omnihub.model.records import RawDelivery
 from omnihub.settings.model import InstanceSettings
 
@@ -24,6 +25,11 @@ TENANT, INSTANCE = TenantId("kit"), InstanceId("subject")
 
 class Canonical:
     """Cross-references of a system whose codes are canonical already."""
+
+    @property
+    def channel(self) -> ChannelId:
+        """See `Refs.channel`."""
+        return DEFAULT_CHANNEL
 
     def resolve(self, kind: str, code: str) -> str:
         """Return `code`."""

@@ -1,0 +1,1 @@
+"""The app connector: a Segment-compatible HTTP API for apps and servers of the retailer."""

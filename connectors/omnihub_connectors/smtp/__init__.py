@@ -1,0 +1,1 @@
+"""SMTP: messages for buyers as e-mail."""

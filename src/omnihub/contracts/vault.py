@@ -1,0 +1,60 @@
+"""Where data keys come from: one per source subject, one per raw delivery.
+
+Guarantees (of every implementation): the same id gives the same key until it is destroyed, in
+every process; a destroyed key never comes back, so what it sealed is gone for good.
+Does not: encrypt anything (see `sealing`).
+"""
+
+import secrets
+from typing import Protocol
+
+from omnihub.model.errors import OmniHubError, RetryableError
+
+KEY_BYTES = 64
+"""AES-256-SIV: half authenticates, half encrypts (RFC 5297)."""
+
+
+class KeyDestroyed(OmniHubError):
+    """The key of this id was destroyed on purpose: what it sealed cannot be read any more."""
+
+
+class VaultUnavailable(RetryableError):
+    """The key table cannot be reached now."""
+
+
+class Vault(Protocol):
+    """Data keys by id. Ids are random or keyed hashes, never personal."""
+
+    def key(self, key_id: str) -> bytes:
+        """Return the key of `key_id`, made at its first use.
+
+        Raises:
+            KeyDestroyed: it was destroyed; nothing can be sealed under this id again.
+            VaultUnavailable: ask again later.
+        """
+
+    def existing(self, key_id: str) -> bytes | None:
+        """Return the key of `key_id`; None when there is none (any more)."""
+
+
+class MemoryVault:
+    """Keys in a dict: for tests, and for a codec that lives no longer than its process."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, bytes] = {}
+        self._destroyed: set[str] = set()
+
+    def key(self, key_id: str) -> bytes:
+        """As `Vault.key`."""
+        if key_id in self._destroyed:
+            raise KeyDestroyed(f"the data key '{key_id}' was destroyed")
+        return self._keys.setdefault(key_id, secrets.token_bytes(KEY_BYTES))
+
+    def existing(self, key_id: str) -> bytes | None:
+        """As `Vault.existing`."""
+        return self._keys.get(key_id)
+
+    def destroy(self, key_id: str) -> None:
+        """Destroy a key."""
+        self._keys.pop(key_id, None)
+        self._destroyed.add(key_id)
