@@ -33,7 +33,7 @@ static: install
 
 unit: install
 	rm -f build/real-systems.txt
-	$(BIN)/python -m pytest -q -m "not lab and not tryton" --durations=5
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not lab and not tryton" --durations=5
 
 lab: install
 	$(BIN)/python -m omnihub_connectors.tryton.server install

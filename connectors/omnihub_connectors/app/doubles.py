@@ -43,9 +43,11 @@ class Codes:
 class Worker:
     """Split and translate of one app, as the workers run them."""
 
-    def __init__(self, config: AppConfig = CONFIG, codes: Codes | None = None) -> None:
+    def __init__(
+        self, config: AppConfig = CONFIG, codes: Codes | None = None, instance: str = "app"
+    ) -> None:
         mapping = AppMapping(config, TOKENS)
-        self._journey = Journey("app", "app", mapping, codes or Codes())
+        self._journey = Journey("app", instance, mapping, codes or Codes())
         self._count = 0
 
     @property

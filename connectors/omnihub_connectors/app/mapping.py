@@ -3,7 +3,8 @@
 Guarantees: what the spec calls a person (`userId`, `anonymousId`) is a token before it names
 anything; a message told twice (same `messageId`, same time) tells nothing new; a message that is
 wrong is refused alone, its batch goes on. Persons, orders and carts are states whose version is
-the message's time; of two messages of one millisecond the `messageId` decides, always alike.
+the message's time (when it came, if it has none); of two messages of one millisecond the
+`messageId` decides, always alike.
 Does not: remember. An identify call tells the person whole, an order call the order, a cart call
 the cart: what is left out is not known any more. Pages, screens, groups and other tracks are kept
 raw and tell nothing yet.
@@ -23,7 +24,7 @@ from omnihub.model.errors import RejectedError
 from omnihub.model.records import RawDelivery, SourceEntity
 from omnihub_connectors.app.carts import CART_EVENTS, cart_states
 from omnihub_connectors.app.config import AppConfig
-from omnihub_connectors.app.forms import BATCHES, KEY_FIELD, KIND_OF, Batch
+from omnihub_connectors.app.forms import KEY_FIELD, KIND_OF
 from omnihub_connectors.app.messages import MILLISECOND_US, Message
 from omnihub_connectors.app.orders import ORDER_EVENTS, order_states
 from omnihub_connectors.app.persons import alias_states, person_states, subject_of
@@ -64,11 +65,11 @@ class AppMapping(Mapping[AppConfig]):
     def _entity(self, delivery: RawDelivery, told: Json) -> SourceEntity | None:
         """Return what a message is about; None for what tells nothing yet."""
         body = msgspec.json.encode(told)
-        version = None
+        version = delivery.accepted_at_us
         try:
             message = Message.model_validate_json(body)
             about = self._about(delivery, message)
-            version = _version(message)
+            version = _version(message) or version
         except ValidationError:
             # It parks alone when it is translated, with the fields that do not fit.
             about = _NAMELESS
@@ -103,14 +104,13 @@ _NAMELESS: tuple[str, str | None] = (NAMELESS, None)
 def _messages(delivery: RawDelivery) -> Iterator[Json]:
     """Yield the messages of a call, without what belongs to the call."""
     try:
-        if delivery.stream in BATCHES:
-            call = msgspec.json.decode(delivery.body, type=Batch)
-            messages = [msgspec.json.decode(raw, type=Json) for raw in call.batch]
-            around: Json = {"context": call.context}
+        told = msgspec.json.decode(delivery.body, type=Json)
+        if "batch" in told:
+            messages = msgspec.convert(told["batch"], type=list[Json])
+            around: Json = {"context": told.get("context") or {}}
         else:
-            messages = [msgspec.json.decode(delivery.body, type=Json)]
-            around = {"type": KIND_OF.get(delivery.stream, "")}
-    except (msgspec.DecodeError, UnicodeError) as error:
+            messages, around = [told], {"type": KIND_OF.get(delivery.stream, "")}
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise BadDelivery(
             f"the call {delivery.stream} cannot be read: {error}",
             cure="look at the sender's library, then skip it",

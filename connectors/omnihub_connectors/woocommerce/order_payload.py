@@ -156,8 +156,9 @@ class Customer(_Part):
 
     @property
     def version(self) -> int | None:
-        """The last change in UTC micros; a profile that was never edited has none."""
-        return to_us(self.date_modified_gmt) if self.date_modified_gmt else None
+        """The last change in UTC micros; a profile that was never edited is as old as it is."""
+        changed = self.date_modified_gmt or self.date_created_gmt
+        return to_us(changed) if changed else None
 
 
 def meta_of(rows: tuple[Meta, ...], *keys: str) -> Any:

@@ -158,6 +158,16 @@ async def test_a_pickup_without_place_is_known_by_its_method(
     assert placed(told(worker, row)).lines[0].location == "S061"
 
 
+async def test_a_place_left_empty_at_the_way_may_stand_at_the_order(
+    stocked: Shop, worker: Worker
+) -> None:
+    way = pickup("Dom")
+    way[0]["meta_data"][0]["value"] = ""
+    metas = [{"key": "_pickup_location", "value": "S061"}]
+    row = stocked.orders.create(checkout("A", shipping_lines=way, meta_data=metas))
+    assert placed(told(worker, row)).lines[0].location == "S061"
+
+
 async def test_a_sku_nobody_mapped_parks_with_its_cure(
     stocked: Shop, worker: Worker, refs: CodeTable
 ) -> None:

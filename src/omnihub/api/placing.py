@@ -43,6 +43,7 @@ router = APIRouter(tags=["orders"])
     "/v1/orders",
     summary="Place an order",
     status_code=202,
+    response_model=OrderAccepted,
     dependencies=JSON_BODY,
     responses={200: {"model": OrderDetail, "description": "Decided: the order is confirmed."}},
     openapi_extra={"parameters": [_KEY_PARAMETER]},

@@ -8,8 +8,9 @@ import typer
 from rich.progress import Progress
 
 from omnihub.cli.context import JsonOption, options_of
+from omnihub.cli.given import opener_of
 from omnihub.cli.output import Exit, moment, print_json, stderr, stdout
-from omnihub.views.chain import Link, link_of
+from omnihub.views.chain import Link, Opener, link_of
 from omnihub.views.chain import explain as chain_of
 from omnihub.wiring.installation import Installation
 from omnihub.wiring.log import admin_of, codec_of, reader_of
@@ -20,13 +21,19 @@ _LATER_STEPS = "omni.cursor.v1", "omni.xref.v1"
 def explain(
     context: typer.Context,
     id: Annotated[
-        str, typer.Argument(help="Event, delivery, command or movement id, SKU, or source key.")
+        str,
+        typer.Argument(
+            help="Any id (event, delivery, order, customer, command, ...), an order's number, a "
+            "SKU, or a source's own key."
+        ),
     ],
+    personal: Annotated[bool, typer.Option("--personal", help="Show what is personal.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Most links to show.")] = 200,
     as_json: JsonOption = False,
 ) -> None:
     """Show the causal chain of one thing, from the raw delivery to every effect."""
-    links = asyncio.run(_links(options_of(context).installation()))
+    install = options_of(context).installation()
+    links = asyncio.run(_links(install, opener_of(install) if personal else None))
     chain = chain_of(links, id)
     if not chain:
         stderr().print(f"Nothing in the log names '{id}'. Old records pass with their retention.")
@@ -42,14 +49,14 @@ def explain(
 
 def _print(link: Link) -> None:
     told = "  ".join(f"{name}={value}" for name, value in link.told.items())
-    line = f"{moment(link.accepted_at_us)}  {link.step:8} {link.type:16} {told}"
+    line = f"{moment(link.accepted_at_us)}  {link.step:8} {link.type:20} {told}"
     stdout().print(line, markup=False, highlight=False)
     place = f"{link.at.topic}/{link.at.partition}/{link.at.offset}"
     ids = [one for one in link.own if one != place]
     stdout().print(f"{'':26}{place}  {' '.join(ids)}", markup=False, highlight=False, style="dim")
 
 
-async def _links(install: Installation) -> list[Link]:
+async def _links(install: Installation, opener: Opener | None) -> list[Link]:
     """Read every topic that chains run through, with a progress bar."""
     admin = admin_of(install)
     names = [spec.name for spec in install.topic_specs()]
@@ -60,7 +67,7 @@ async def _links(install: Installation) -> list[Link]:
     with Progress(console=stderr(), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Reading the log", total=total)
         async for entries in reader.follow(read):
-            links += [link for entry in entries if (link := link_of(entry))]
+            links += [link for entry in entries if (link := link_of(entry, opener))]
             progress.advance(task, len(entries))
             if not entries:
                 return links

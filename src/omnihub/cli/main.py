@@ -40,6 +40,8 @@ GROUPS = {
     "hospital": "hospital:app",
     "topics": "topics:app",
     "schemas": "schemas:app",
+    "order": "order:app",
+    "customer": "customer:app",
     "keys": "keys:app",
     "kafka": "kafka:app",
 }
@@ -49,7 +51,7 @@ def build_app(wanted: str | None = None) -> typer.Typer:
     """Return the command tree: the branch of `wanted` alone if it is ours, else all of it."""
     app = typer.Typer(
         name="omnihub",
-        help="OmniHub keeps the stock of every system of a retailer the same.",
+        help="OmniHub keeps stock, orders and customers the same in every system of a retailer.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,

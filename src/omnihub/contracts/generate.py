@@ -139,7 +139,8 @@ def _field(field: dict[str, Any], record: str) -> str:
     if field.get("pii", "body") != "body":
         text = text.replace("bytes", "Personal | bytes")
     if "default" in field:
-        text += f" = {_default(field['type'], field['default'])}"
+        default = _default(field["type"], field["default"])
+        text += f" = {id_type}({default})" if id_type and default == '""' else f" = {default}"
     doc = field.get("doc")
     return f"{text}  # {doc}" if doc else text
 

@@ -871,7 +871,7 @@ class MessageDesired(Record, frozen=True, kw_only=True, gc=False):
     cause_id: str
     accepted_at_us: int
     message_id: MessageId  # Natural id: the same reason gives the same message.
-    template: str  # order_confirmed, ready_for_pickup, order_refused, order_shipped
+    template: str  # order_confirmed, ready_for_pickup, order_shipped, order_refused, order_cancelled
     contact: Contact
     order_id: OrderId | None = None
     values: dict[str, str] = msgspec.field(default_factory=dict)  # What the template fills in; never personal.
@@ -1160,8 +1160,8 @@ class Price(Record, frozen=True, kw_only=True, gc=False):
     tenant: TenantId
     sku: Sku
     price_list: str
-    channel: ChannelId = ""  # Empty: every channel.
-    location: LocationId = ""  # Empty: every location.
+    channel: ChannelId = ChannelId("")  # Empty: every channel.
+    location: LocationId = LocationId("")  # Empty: every location.
     price: Money
     compare_at: Money | None = None
     is_tax_included: bool

@@ -22,6 +22,7 @@ from omnihub.model.errors import InvariantBroken, RejectedError
 from omnihub.model.record import Record
 from omnihub.model.records import (
     CancelOrder,
+    Fulfilment,
     LineStatus,
     Order,
     OrderIntent,
@@ -36,7 +37,7 @@ from omnihub.model.records import (
     ReservationStatus,
     TimerDue,
 )
-from omnihub.model.time import MINUTE_US
+from omnihub.model.time import SECOND_US
 from omnihub.rules.fulfilments import GIVEN_UP, LEFT, may_step, stepped
 from omnihub.rules.order_lines import ORDER_RULE, fault_of, opening_lines, same_goods
 from omnihub.rules.order_policy import OrderPolicy
@@ -52,7 +53,7 @@ from omnihub.rules.order_work import (
 from omnihub.rules.payments import PAYMENT_TOPIC, payment_state, recorded
 from omnihub.rules.rule import Out, Rows, Rule, on, on_timer
 
-LATE_US = MINUTE_US
+LATE_US = 5 * SECOND_US
 """A deadline that comes due so late slept through an outage of the hub: it starts anew."""
 UNTOLD = frozenset({PaymentState.UNKNOWN, PaymentState.UNPAID})
 """A source that says this takes nothing back that is known of the money."""
@@ -108,16 +109,7 @@ class OrderRule(Rule):
             detail = f"{report.status.value} at {report.location}, where it is {statuses}"
             raise _refusal("illegal_transition", detail, report)
         for each in able:
-            if report.status in GIVEN_UP:
-                reason = report.status.value.lower()
-                work.set_order(reason=reason)
-                work.give_up(each, report.status, reason)
-            elif report.status in LEFT:
-                work.leave(each, report.status, report.tracking_number)
-            else:
-                work.put_fulfilment(
-                    stepped(each, report.status, work.now_us, report.tracking_number)
-                )
+            _step(work, each, report)
         proceed(work)
 
     @on(ReservationChanged)
@@ -220,6 +212,19 @@ class OrderRule(Rule):
         if work is None:
             raise _refusal("unknown_order", "it was never placed here", request)
         return work
+
+
+def _step(work: OrderWork, known: Fulfilment, report: ReportFulfilment) -> None:
+    """Take one step of one fulfilment, with what it means for the goods."""
+    status = report.status
+    if status in GIVEN_UP:
+        reason = status.value.lower()
+        work.set_order(reason=reason)
+        work.give_up(known, status, reason)
+    elif status in LEFT:
+        work.leave(known, status, report.tracking_number)
+    else:
+        work.put_fulfilment(stepped(known, status, work.now_us, report.tracking_number))
 
 
 def _take_over(event: OrderPlaced, work: OrderWork) -> None:

@@ -45,17 +45,45 @@ channels: {}
 safety:
   default_milli: 0
 
+# Places, for orders that are collected and for the nearest store. Once one is listed, all must be.
+locations: {}
+#  WAREHOUSE:
+#    kind: warehouse
+#    services: [ship]
+#  STORE-61:
+#    kind: store
+#    lat: 39.1031                            # degrees
+#    lon: -84.5120
+#    tz: America/New_York
+#    pickup_sla_min: 45                      # open minutes until an order is ready
+#    services: [ship, pickup, return]
+#    opening_hours: {mon: "08:00-20:00", sat: "09:00-12:00,13:00-18:00"}   # the rest is closed
+
+# How long goods are held for an order and how long it may stay unpaid, seconds; by channel, the
+# places shipped lines are taken from, the preferred first.
+orders:
+  hold_s: 900
+  payment_s: 900
+#  sources: {WEB: [WAREHOUSE, STORE-61]}
+
 # Connected systems: a name of your own, its type (`omnihub connectors list`), what it gets.
 connectors: {}
 #  web:
 #    type: woocommerce
 #    map: {sku: table, location: identity}   # codes by `omnihub map set`, or already canonical
 #    levels: {channel: WEB}                  # show this channel's stock there
+#    orders: {channel: WEB, status: true}    # its orders belong to WEB; it is told their status
 #    config: {}                              # `omnihub connectors list` names its settings
 #  erp:
 #    type: tryton
 #    owns: [stock]                           # its counts are believed
 #    movements: {locations: [WAREHOUSE]}     # tell it what moved there
+#    sales: {locations: [WAREHOUSE]}         # orders from there become its sales
+#    totals: {channels: [WEB]}               # the other orders it learns as totals a day
+#    config: {}
+#  mail:
+#    type: smtp
+#    messages: {channel: email}              # it sends what buyers are told
 #    config: {}
 
 ops:

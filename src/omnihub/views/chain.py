@@ -1,19 +1,28 @@
 """The causal chain of one fact: from the raw delivery to the effect in every system.
 
 Guarantees: pure; of the entries given, everything that led to the asked-for id or followed from
-it, in order of time and step. Does not: see through coalescing; a state row and a command name
-the newest event that they cover, so an event that was overtaken ends at its rule.
+it, in order of time and step; nothing personal unless it is given what opens it.
+Does not: see through coalescing; a state row and a command name the newest event that they cover,
+so an event that was overtaken ends at its rule.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from omnihub.broker.ports import Entry, Position
+from omnihub.model.personal import Personal
 from omnihub.model.record import Record
-from omnihub.model.records import EventMeta, ParkedRecord, RawDelivery, SourceEntity
+from omnihub.model.records import (
+    Contact,
+    EventMeta,
+    ParkedRecord,
+    RawDelivery,
+    SourceEntity,
+    TimerDue,
+)
 
 _STEPS = (
     ("raw", "omni.raw."),
@@ -28,10 +37,31 @@ _STEPS = (
     ("state", ".state."),
 )
 STEPS = ("raw", "entity", "refusal", "inbox", "event", "state", "outbound", "command", "result")
-_ABOUT = ("sku", "movement_id", "count_id", "name", "entity_id", "target", "park_key")
-_TOLD = ("sku", "kind", "from_location", "to_location", "location", "channel", "quantity_milli")
+_ABOUT = (
+    *("sku", "movement_id", "count_id", "name", "entity_id", "target", "park_key"),
+    *("order_id", "number", "reservation_id", "fulfilment_id", "payment_id", "return_id"),
+    *("customer_id", "survivor", "subject", "cart_id", "message_id", "review_id"),
+)
+_TOLD = (
+    *("sku", "kind", "from_location", "to_location", "location", "channel", "quantity_milli"),
+    *(
+        "order_id",
+        "number",
+        "intent",
+        "status",
+        "previous",
+        "payment",
+        "reason",
+        "waiting_on",
+        "total_minor",
+    ),
+    *("customer_id", "survivor", "subject", "is_removed", "purpose", "state", "template"),
+)
 _TOLD_OF_STATE = ("on_hand_milli", "ats_milli", "target", "outcome", "external_ref", "reason_code")
 _TOLD_OF_FAULT = ("error", "cure", "detail", "name", "type", "entity_id", "instance")
+_CONTACTS = ("contact", "name", "email", "phone", "address")
+_ATTRIBUTES = ("name", "email", "phone", "address")
+Opener = Callable[[Record], Record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +78,11 @@ class Link:
     told: Mapping[str, str]
 
 
-def link_of(entry: Entry) -> Link | None:
-    """Return an entry as a link; None for a tombstone or a record outside any chain."""
+def link_of(entry: Entry, opener: Opener | None = None) -> Link | None:
+    """Return an entry as a link; None for a tombstone or a record outside any chain.
+
+    With an `opener`, what is personal is told, too.
+    """
     record = entry.record
     step = _step(entry.at.topic)
     if record is None or step is None:
@@ -66,23 +99,31 @@ def link_of(entry: Entry) -> Link | None:
         own=(*own, place),
         causes=causes,
         about=_about(record),
-        told=_told(record),
+        told={**_told(record), **(_personal(record, opener) if opener else {})},
     )
 
 
 def explain(links: Iterable[Link], wanted: str) -> list[Link]:
     """Return the links that `wanted` names, what they follow from and what follows from them.
 
-    `wanted` is the id of an event, delivery, command or movement, a SKU, a file's name, or the
-    source's own key (`type:id` or the id alone).
+    `wanted` is the id of an event, delivery, command, movement, order, reservation, fulfilment,
+    customer, subject or cart, a SKU, an order's number, a file's name, or the source's own key
+    (`type:id` or the id alone).
     """
     known = list(links)
-    named = [link for link in known if wanted in link.own or wanted in link.about]
+    names = {wanted, *_order_ids(known, wanted)}
+    named = [link for link in known if names & {*link.own, *link.about}]
     by_own, by_cause = _index(known, "own"), _index(known, "causes")
     found = {link.at: link for link in named}
     for direction, index in (("causes", by_own), ("own", by_cause)):
         _spread(found, named, direction, index)
     return sorted(found.values(), key=_order)
+
+
+def _order_ids(links: Iterable[Link], number: str) -> set[str]:
+    """Return the ids of the orders with a number: most of their records name the id alone."""
+    told = (link.told for link in links if link.told.get("number") == number)
+    return {one["order_id"] for one in told if "order_id" in one}
 
 
 def _spread(
@@ -140,17 +181,36 @@ def _identity(record: Record) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _about(record: Record) -> tuple[str, ...]:
-    names = [str(value) for name in _ABOUT if (value := getattr(record, name, None)) is not None]
+    names = [value for name in _ABOUT if isinstance(value := getattr(record, name, None), str)]
+    names += getattr(record, "subjects", ())
     meta = getattr(record, "meta", None)
     if isinstance(meta, EventMeta):
         names += [meta.entity, meta.entity.partition(":")[2]]
+    if isinstance(record, TimerDue):
+        names.append(record.key.partition(":")[2])
     if isinstance(record, SourceEntity):
         names.append(f"{record.type}:{record.entity_id}")
     return tuple(names)
 
 
 def _told(record: Record) -> Mapping[str, str]:
-    """Return the fields that a person wants to see; never a body."""
+    """Return the fields that a person wants to see; never a body, nothing personal."""
     wanted = (*_TOLD, *_TOLD_OF_STATE, *_TOLD_OF_FAULT)
     fields = msgspec.structs.asdict(record)
-    return {name: str(fields[name]) for name in wanted if fields.get(name) is not None}
+    plain = {name: fields[name] for name in wanted if isinstance(fields.get(name), str | int)}
+    return {name: str(value) for name, value in plain.items()}
+
+
+def _personal(record: Record, opener: Opener) -> Mapping[str, str]:
+    """Return what is personal in the clear, as far as its key is there."""
+    found: dict[str, str] = {}
+    for field in _CONTACTS:
+        contact = getattr(record, field, None)
+        if not isinstance(contact, Contact):
+            continue
+        opened = opener(contact)
+        for name in _ATTRIBUTES if field == "contact" else (field,):
+            value = getattr(opened, name)
+            if isinstance(value, Personal):
+                found[f"contact.{name}"] = value.reveal()
+    return found

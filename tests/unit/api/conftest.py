@@ -12,10 +12,11 @@ from omnihub.api.app import create_app
 from omnihub.api.feed import ChangeFeed
 from omnihub.api.parts import Parts
 from omnihub.broker.memory import MemoryLog
+from omnihub.connect.calls import CallScheme
 from omnihub.connect.config import Place, configure
 from omnihub.connect.ingress import Ingress
-from omnihub.connect.sdk import Connector, ConnectorConfig, Mapping
 from omnihub.connect.kit import TOKENS
+from omnihub.connect.sdk import Connector, ConnectorConfig, Mapping
 from omnihub.connect.webhooks import WebhookScheme
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.ids import SchemaIds
@@ -73,6 +74,13 @@ class Shop(Connector[ShopConfig]):
     @classmethod
     def webhook(cls, config: ShopConfig) -> WebhookScheme:
         return WebhookScheme("X-Signature", secrets=(config.secret,))
+
+    @classmethod
+    def calls(cls, config: ShopConfig) -> CallScheme:
+        def fault(path: str, body: bytes) -> str | None:
+            return None if body.startswith(b"{") else "no object"
+
+        return CallScheme((config.secret,), {"v1/track": 100}, "key", fault, b'{"success":true}')
 
 
 def shop_instances():

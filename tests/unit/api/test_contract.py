@@ -34,7 +34,6 @@ from omnihub.views.queries import Views
 from omnihub.views.requests import Requests
 from omnihub.views.schema import open_views
 
-
 CHECKED_FURTHER = {
     "GET /v1/availability": "a channel or a location, not both",
     "POST /v1/orders": "sums that add up, a currency that exists, a key used once",

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from omnihub.broker.logerrors import LogUnavailable
@@ -11,7 +12,17 @@ from omnihub.connect.errors import AuthFailed, PartialWrite, RateLimited, Refuse
 from omnihub.connect.observer import Unobserved
 from omnihub.connect.sink import RESULT_TOPIC, Sink
 from omnihub.model.ids import CommandId, InstanceId, Sku, TenantId
-from omnihub.model.records import DeliveryKind, Outcome, Refetch, SetStockLevel
+from omnihub.model.records import (
+    Contact,
+    DeliveryKind,
+    FulfilmentStatus,
+    OrderStatus,
+    Outcome,
+    Refetch,
+    SendMessage,
+    SetOrderStatus,
+    SetStockLevel,
+)
 
 ME, TENANT = InstanceId("me"), TenantId("t")
 COMMANDS = "omni.command.me.v1"
@@ -105,6 +116,27 @@ def test_of_absolute_values_only_the_newest_of_a_target_is_written():
     planned = plan([level("a", target="t", seq=2), level("b", target="t", seq=3), level("c")])
     assert [each.command_id for each in planned.writes] == ["b", "c"]
     assert [each.command_id for each in planned.superseded] == ["a"]
+
+
+def test_values_of_other_kinds_never_supersede_each_other():
+    newer = SetOrderStatus(
+        command_id="s2", tenant="t", instance="i", target="t", cause_id="c", accepted_at_us=1,
+        order_id="t", number="1", status=OrderStatus.CONFIRMED, seq=9,
+        fulfilment_status=FulfilmentStatus.UNKNOWN,
+    )  # fmt: skip
+    older = msgspec.structs.replace(newer, command_id="s1", seq=8)
+    planned = plan([level("a", target="t", seq=1), older, newer])
+    assert [each.command_id for each in planned.writes] == ["a", "s2"]
+    assert [each.command_id for each in planned.superseded] == ["s1"]
+
+
+def test_facts_of_one_target_are_all_written():
+    first = SendMessage(
+        command_id="m1", tenant="t", instance="i", target="t", cause_id="c", accepted_at_us=1,
+        message_id="m1", template="x", contact=Contact(subject="s"),
+    )  # fmt: skip
+    second = msgspec.structs.replace(first, command_id="m2", message_id="m2")
+    assert plan([first, second]).writes == [first, second]
 
 
 def test_the_same_command_twice_is_written_once():

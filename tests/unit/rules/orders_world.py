@@ -48,7 +48,7 @@ from omnihub.rules.places import StoreLocation
 from omnihub.rules.policy import Channel, StockPolicy
 from omnihub.rules.stock import StockRule
 
-TENANT, WEB, SHOPIFY = TenantId("t"), ChannelId("web"), InstanceId("shop")
+TENANT, WEB, SHOP = TenantId("t"), ChannelId("web"), InstanceId("shop")
 DEPOT, NORTH, SOUTH = LocationId("depot"), LocationId("north"), LocationId("south")
 APPLE, PEAR = Sku("apple"), Sku("pear")
 SHIP, PICKUP = FulfilmentType.SHIP, FulfilmentType.PICKUP
@@ -86,8 +86,10 @@ def line(name, sku=APPLE, milli=ONE, kind=SHIP, at=None):
 class World:
     """Stock and orders; tell it what happens, ask it where things stand."""
 
-    def __init__(self, topics=None, codec=None, batch_records=100, **stock):
-        rules = [StockRule(STOCK_POLICY), OrderRule(ORDER_POLICY)]
+    def __init__(
+        self, topics=None, codec=None, batch_records=100, order_policy=ORDER_POLICY, **stock
+    ):
+        rules = [StockRule(STOCK_POLICY), OrderRule(order_policy)]
         self.driver = TestDriver(
             rules, topics, codec=codec, now_us=START_US, batch_records=batch_records
         )
@@ -100,7 +102,7 @@ class World:
         number = next(self.numbers)
         return EventMeta(
             tenant=TENANT, event_id=EventId(name or f"event-{number}"), cause_id="d",
-            source=SHOPIFY, entity="order:1", version=version,
+            source=SHOP, entity="order:1", version=version,
             occurred_at_us=self.driver.now_us, accepted_at_us=self.driver.now_us,
         )  # fmt: skip
 

@@ -251,6 +251,11 @@ def test_a_confirmed_order_that_is_cancelled_is_taken_back_from_its_total():
     assert (back.orders, back.total_minor, back.day) == (-1, -1990, NEW_YEAR_DAY)
 
 
+def test_a_cancelled_sale_is_not_taken_from_a_total_it_never_was_part_of():
+    released = order(S.CANCELLED, lines=(line(location=None, status=LineStatus.RELEASED),))
+    assert told(order(), released, kind=DayTotalAdded) == []
+
+
 @pytest.mark.parametrize("after", [S.REFUSED, S.CANCELLED])
 def test_what_was_never_confirmed_is_not_taken_back(after):
     lines = (line(location=S1, status=LineStatus.HELD),)

@@ -12,17 +12,20 @@ from orders_world import (
     ORDERS,
     PEAR,
     PICKUP,
+    SHOP,
     SOUTH,
     STOCK,
     World,
     line,
 )
 
+from omnihub.engine.driver import TestDriver
 from omnihub.model.records import (
     CancelOrder,
     FulfilmentChanged,
     OrderIntent,
     OrderPlaced,
+    OrderStatusDesired,
     PaymentState,
     ReleaseReservation,
     ReservationChanged,
@@ -30,6 +33,9 @@ from omnihub.model.records import (
     StockMoved,
 )
 from omnihub.model.time import DAY_US, MINUTE_US, SECOND_US
+from omnihub.rules.order_policy import OrderPolicy
+from omnihub.rules.order_routing import OrderRoutes
+from omnihub.rules.orders import OrderRule
 
 UNPAID, PAID = PaymentState.UNPAID, PaymentState.PAID
 ON_COLLECTION = PaymentState.ON_COLLECTION
@@ -186,9 +192,6 @@ def test_money_that_comes_after_the_refusal_is_seen_and_changes_nothing_else(wor
 
 
 def test_stock_that_never_answers_refuses_the_order():
-    from omnihub.engine.driver import TestDriver
-    from omnihub.rules.orders import OrderRule
-
     world = World()
     world.driver = TestDriver([OrderRule(ORDER_POLICY)], now_us=world.driver.now_us)
     world.place()
@@ -292,6 +295,13 @@ def test_an_update_that_comes_before_the_creation_is_the_placing(world):
     world.place(version=1, pay=UNPAID)
     assert world.status() == "CONFIRMED"
     assert world.order().payment is PAID
+
+
+def test_an_older_version_that_comes_late_says_nothing(world):
+    world.place(version=3)
+    world.place(version=2, intent=OrderIntent.CANCEL)
+    assert world.status() == "CONFIRMED"
+    assert world.order().version == 3
 
 
 def test_an_order_first_seen_as_cancelled_asks_nothing(world):
@@ -509,3 +519,24 @@ def test_a_cancel_before_the_order_is_known_is_refused_and_the_order_placed_late
     assert world.refusals() == ["unknown_order"]
     assert world.status() == "CONFIRMED"
     assert isinstance(world.driver.records(ORDERS, CancelOrder)[0], CancelOrder)
+
+
+# -- who hears of it -------------------------------------------------------------------------------
+
+
+def test_the_source_of_an_order_hears_of_every_step_in_order():
+    policy = OrderPolicy(routes=OrderRoutes(status=frozenset({SHOP})))
+    world = World(order_policy=policy, apple={"depot": 1})
+    world.place()
+    world.report("PACKED")
+    world.report("SHIPPED")
+    told = world.driver.records("omni.outbound.inbox.v1", OrderStatusDesired)
+    steps = [(each.status.value, each.fulfilment_status.value) for each in told]
+    assert steps == [
+        ("CONFIRMED", "ALLOCATED"),
+        ("IN_FULFILMENT", "PACKED"),
+        ("IN_FULFILMENT", "SHIPPED"),
+        ("FULFILLED", "SHIPPED"),
+        ("COMPLETED", "SHIPPED"),
+    ]
+    assert sorted(each.seq for each in told) == [each.seq for each in told]

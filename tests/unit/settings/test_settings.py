@@ -41,6 +41,9 @@ def test_the_file_that_init_writes_is_valid_with_its_examples_uncommented() -> N
     text = "\n".join(lines).replace("config:\n", "config: {}\n")
     settings = settings_of(text)
     assert settings.connectors["web"].levels is not None
+    assert settings.connectors["mail"].messages is not None
+    assert settings.orders.sources == {"WEB": ("WAREHOUSE", "STORE-61")}
+    assert settings.locations["STORE-61"].tz == "America/New_York"
     assert settings.kafka.sasl_password == "${env:KAFKA_PASSWORD}"
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from omnihub.connect.kit import TOKENS
-from omnihub.connect.personal import contact_of
+from omnihub.connect.personal import Tokens, contact_of
 from omnihub.model.ids import (
     CartId,
     ChannelId,
@@ -126,8 +126,10 @@ def reservation(order_id: str) -> Reservation:
     )
 
 
-def profile(customer_id: str, *, email: str | None = EMAIL, seq: int = 1) -> CustomerProfile:
-    token = TOKENS.email(email) if email else None
+def profile(
+    customer_id: str, *, email: str | None = EMAIL, seq: int = 1, tokens: Tokens = TOKENS
+) -> CustomerProfile:
+    token = tokens.email(email) if email else None
     known = Identifier(kind=IdentifierKind.EMAIL, scope="", token=token or "", is_verified=False)
     told = ProfileField(
         name="email", subject=SubjectId("s-ada"), source="shop", at_us=1, is_verified=False
