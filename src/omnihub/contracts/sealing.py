@@ -7,6 +7,8 @@ the same bytes: a replay gives the same output, byte for byte, and nothing needs
 Does not: hide that two fields of one subject hold the same text, or how long it is.
 """
 
+import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -24,6 +26,8 @@ from omnihub.model.records import RawDelivery, SourceEntity
 
 MARK = b"\x01siv"
 """First bytes of everything sealed."""
+REMEMBERED_S = 5.0
+"""A key that was destroyed elsewhere lives on here for at most so long."""
 _CACHED_KEYS = 20_000
 Delivered = TypeVar("Delivered", RawDelivery, SourceEntity)
 
@@ -31,10 +35,17 @@ Delivered = TypeVar("Delivered", RawDelivery, SourceEntity)
 class Sealer:
     """Seals and opens with the keys of one vault."""
 
-    def __init__(self, vault: Vault, *, seals_bodies: bool = True) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        *,
+        seals_bodies: bool = True,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._vault = vault
         self._seals_bodies = seals_bodies
-        self._ciphers: dict[str, AESSIV] = {}
+        self._now_s = now_s
+        self._ciphers: dict[str, tuple[AESSIV, float]] = {}
 
     def seal(self, key_id: str, where: str, value: bytes) -> bytes:
         """Return `value` sealed for the place `where` (`Contact.email`).
@@ -44,7 +55,7 @@ class Sealer:
         """
         if not value:
             return MARK
-        cipher = self._ciphers.get(key_id) or self._remember(key_id, self._vault.key(key_id))
+        cipher = self._known(key_id) or self._remember(key_id, self._vault.key(key_id))
         return MARK + cipher.encrypt(value, [where.encode(), key_id.encode()])
 
     def open(self, key_id: str, where: str, sealed: bytes) -> bytes | None:
@@ -57,12 +68,14 @@ class Sealer:
             raise Undecodable(f"{where} is not sealed", cure="Fix the writer, then skip it.")
         if sealed == MARK:
             return b""
-        # Asked each time: a key that was destroyed elsewhere must not live on in a cache.
-        key = self._vault.existing(key_id)
-        if key is None:
-            return None
+        cipher = self._known(key_id)
+        if cipher is None:
+            key = self._vault.existing(key_id)
+            if key is None:
+                return None
+            cipher = self._remember(key_id, key)
         try:
-            return AESSIV(key).decrypt(sealed[len(MARK) :], [where.encode(), key_id.encode()])
+            return cipher.decrypt(sealed[len(MARK) :], [where.encode(), key_id.encode()])
         except InvalidTag:
             raise Undecodable(
                 f"{where} was sealed for another place or with another key",
@@ -121,10 +134,15 @@ class Sealer:
         opened = self.open(subject, f"{type(record).__name__}.{field}", sealed)
         return None if opened is None else Personal(opened.decode())
 
+    def _known(self, key_id: str) -> AESSIV | None:
+        known = self._ciphers.get(key_id)
+        return known[0] if known and self._now_s() - known[1] < REMEMBERED_S else None
+
     def _remember(self, key_id: str, key: bytes) -> AESSIV:
         if len(self._ciphers) >= _CACHED_KEYS:
             self._ciphers.clear()
-        cipher = self._ciphers[key_id] = AESSIV(key)
+        cipher = AESSIV(key)
+        self._ciphers[key_id] = (cipher, self._now_s())
         return cipher
 
 

@@ -158,7 +158,7 @@ class OrderWork:
         return [
             line
             for line in self.order.lines
-            if line.status not in OVER
+            if line.status not in OVER and line.line_id not in gone
         ]
 
     def close_unasked(self, status: OrderStatus, reason: str) -> None:

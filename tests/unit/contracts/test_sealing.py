@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.errors import ContractError, Undecodable
 from omnihub.contracts.ids import SchemaIds
-from omnihub.contracts.sealing import MARK, Sealer, personal_fields
+from omnihub.contracts.sealing import MARK, REMEMBERED_S, Sealer, personal_fields
 from omnihub.contracts.vault import KeyDestroyed, MemoryVault
 from omnihub.model.errors import RejectedError
 from omnihub.model.ids import DeliveryId, InstanceId, SubjectId, TenantId
@@ -24,8 +24,13 @@ def vault():
 
 
 @pytest.fixture
-def sealer(vault):
-    return Sealer(vault)
+def clock():
+    return [0.0]
+
+
+@pytest.fixture
+def sealer(vault, clock):
+    return Sealer(vault, now_s=lambda: clock[0])
 
 
 @pytest.fixture
@@ -85,9 +90,12 @@ def test_two_people_with_one_address_seal_to_different_bytes(codec):
     assert one.email != other.email
 
 
-def test_a_destroyed_key_leaves_nothing_to_read_and_is_never_made_again(codec, sealer, vault):
+def test_a_destroyed_key_leaves_nothing_to_read_and_is_never_made_again(
+    codec, sealer, vault, clock
+):
     value = codec.encode(contact())
     vault.destroy("s1")
+    clock[0] += REMEMBERED_S
     assert sealer.open_record(codec.decode(value)) == Contact(subject=SubjectId("s1"), country="DE")
     with pytest.raises(KeyDestroyed):
         Sealer(vault).seal("s1", "Contact.email", b"x")
@@ -98,12 +106,13 @@ def test_without_a_sealer_nothing_personal_is_written():
         Codec(SchemaIds.offline()).encode(contact())
 
 
-def test_a_body_is_sealed_with_the_key_of_its_delivery(codec, sealer, vault):
+def test_a_body_is_sealed_with_the_key_of_its_delivery(codec, sealer, vault, clock):
     value = codec.encode(delivery())
     assert ANN.encode() not in value
     read = codec.decode(value)
     assert sealer.open_body(read) == delivery()
     vault.destroy("d1")
+    clock[0] += REMEMBERED_S
     with pytest.raises(RejectedError, match="erased"):
         sealer.open_body(read)
 
