@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from omnihub.connect.errors import BadDelivery
 from omnihub.connect.kit.journey import Journey
 from omnihub.model.errors import Unmapped
-from omnihub.model.ids import DeliveryId, InstanceId, TenantId
+from omnihub.model.ids import ChannelId, DeliveryId, InstanceId, TenantId
 from omnihub.model.record import Record
 from omnihub.model.records import (
     DeliveryKind,
@@ -39,6 +39,8 @@ KEY = (
 
 class Codes:
     """Locations are STORE-<code>, SKUs are their own; one SKU is unknown."""
+
+    channel = ChannelId("pos")
 
     def resolve(self, kind: str, code: str) -> str:
         if code == "unknown":

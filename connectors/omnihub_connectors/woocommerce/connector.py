@@ -96,6 +96,7 @@ class WooCommerce(Connector[WooCommerceConfig]):
             secrets=config.webhook_secrets,
             topic_header="X-WC-Webhook-Topic",
             is_ping=is_ping,
+            keeps=("X-WC-Webhook-Resource",),
         )
 
     async def tend(self) -> None:

@@ -27,7 +27,7 @@ def customer(
     """Return the whole profile; the id of somebody who was merged leads to the survivor."""
     found = parts.views.customers.find(CustomerId(customer_id))
     if found is None:
-        raise Problem("unknown-customer", f"There is no customer '{customer_id}'.")
+        raise Problem("unknown-customer", "There is no such customer.")
     return shown(found, parts.views.customers, parts.opener_for(who))
 
 

@@ -95,7 +95,7 @@ class OrderDesk:
     async def _asking(self, who: str, order_id: OrderId) -> Asking:
         """Return a request about an order that is there, or was accepted a moment ago."""
         if not await asyncio.to_thread(self._is_known, order_id):
-            raise UnknownOrder(f"There is no order '{order_id}'.")
+            raise UnknownOrder("There is no such order.")
         return Asking(self.tenant, order_id, who, self.now_us())
 
     def _is_known(self, order_id: OrderId) -> bool:

@@ -51,7 +51,7 @@ def order(parts: PartsOf, who: Reader, order_id: OrderPath) -> OrderDetail:
     """Return an order with its fulfilments, reservations, payments and returns."""
     found = parts.views.orders.find(OrderId(order_id))
     if found is None:
-        raise Problem("unknown-order", f"There is no order '{order_id}'. {_UNSEEN}")
+        raise Problem("unknown-order", f"There is no such order. {_UNSEEN}")
     return order_detail(found, parts.views.orders, parts.opener_for(who))
 
 
@@ -62,5 +62,5 @@ def cart(
     """Return a cart as it stands."""
     found = parts.views.orders.cart(CartId(cart_id))
     if found is None:
-        raise Problem("unknown-cart", f"There is no cart '{cart_id}'.")
+        raise Problem("unknown-cart", "There is no such cart.")
     return CartBody.model_validate(found)

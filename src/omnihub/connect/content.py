@@ -1,43 +1,42 @@
 """What of an event is content, and what belongs to the delivery that brought it.
 
 Guarantees: the same thing told by another delivery has the same hash. Version is not content
-either: it orders states, so a newer version with equal values changes nothing.
+either: it orders states, so a newer version with equal values changes nothing. Content is personal,
+too: with `Tokens.digest`, who can read the hashes cannot test what somebody's address may be.
 """
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from omnihub.connect.personal import Digest
 from omnihub.model.errors import InvariantBroken
 from omnihub.model.ids import EventId, derive_id
 from omnihub.model.record import Record
 from omnihub.model.records import DeliveryKind, EventMeta, SourceEntity
 from omnihub.model.time import clamp_occurred
 
-_HASH_BYTES = 16
 _encode = msgspec.json.Encoder().encode
 
 
-def fact_hash(events: Iterable[Record]) -> str:
+def fact_hash(events: Iterable[Record], digest: Digest) -> str:
     """Return a hash over the values of a fact, when it occurred included."""
-    return _hash(events, {})
+    return _hash(events, digest, {})
 
 
-def state_hash(events: Iterable[Record]) -> str:
+def state_hash(events: Iterable[Record], digest: Digest) -> str:
     """Return a hash over the values of a state; how it is does not depend on when it was asked."""
-    return _hash(events, {"occurred_at_us": 0})
+    return _hash(events, digest, {"occurred_at_us": 0})
 
 
-def _hash(events: Iterable[Record], blind_to: dict[str, Any]) -> str:
-    digest = hashlib.blake2b(digest_size=_HASH_BYTES)
+def _hash(events: Iterable[Record], digest: Digest, blind_to: dict[str, Any]) -> str:
+    parts = []
     blind: dict[str, Any] = {"event_id": "", "cause_id": "", "accepted_at_us": 0, "version": None}
     for event in events:
         meta = msgspec.structs.replace(meta_of(event), **(blind | blind_to))
-        digest.update(type(event).AVRO_NAME.encode())
-        digest.update(_encode(_with_meta(event, meta)))
-    return digest.hexdigest()
+        parts += [type(event).AVRO_NAME.encode(), _encode(_with_meta(event, meta))]
+    return digest(b"".join(parts))
 
 
 def event_ids(events: Iterable[Record]) -> tuple[str, ...]:

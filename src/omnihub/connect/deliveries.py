@@ -2,14 +2,15 @@
 
 Guarantees: the same bytes polled again from the same place get the same delivery id, so a poll
 repeated after a crash is recognisable; webhooks get an id of their own. Nothing is parsed here.
+With `Tokens.digest`, an id tells nothing about the bytes to who has not the tenant's secret.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 from omnihub.connect.pace import Time
+from omnihub.connect.personal import Digest, unkeyed
 from omnihub.connect.sdk import Delivery
 from omnihub.model.ids import DeliveryId, InstanceId, TenantId, derive_id
 from omnihub.model.records import RawDelivery
@@ -29,12 +30,12 @@ class Acceptance:
     instance: InstanceId
     time: Time = field(default_factory=Time)
     new_id: Callable[[], DeliveryId] = random_delivery_id
+    digest: Digest = unkeyed
 
     def polled(self, stream: str, place: str, delivery: Delivery) -> RawDelivery:
         """Return the raw record of a delivery read at `place`: an offset or a command."""
-        body_hash = hashlib.sha256(delivery.body).hexdigest()
         cause = "\x1f".join((self.tenant, self.instance, stream, place, delivery.name))
-        return self._raw(stream, delivery, DeliveryId(derive_id(cause, body_hash)))
+        return self._raw(stream, delivery, DeliveryId(derive_id(cause, self.digest(delivery.body))))
 
     def pushed(self, topic: str, delivery: Delivery) -> RawDelivery:
         """Return the raw record of a webhook."""

@@ -1,9 +1,10 @@
 """Acceptance of webhooks and calls: verify the bytes, make them durable, and only then say yes.
 
 Guarantees: 2xx means that the delivery is on the log (or was a ping); nothing is understood before
-it is safe. Unproven is 401, too large 413, unknown 404, log away 503 with Retry-After; never 500
-for what a sender does. Calls of a system's clients (`calls`) are answered as that system answers:
-200 with its body, 400 for what has not its form.
+it is safe. Of the headers, only those are kept that the scheme names. Unproven is 401, too large
+413, unknown 404, log away 503 with Retry-After; never 500 for what a sender does. Calls of a
+system's clients (`calls`) are answered as that system answers: 200 with its body, 400 for what has
+not its form, and none of their headers is kept.
 Does not: read sockets or know a web framework (the API's route does).
 """
 
@@ -25,8 +26,6 @@ from omnihub.model.ids import InstanceId
 from omnihub.model.records import DeliveryKind
 
 BODY_LIMIT_BYTES = 2 * 1024 * 1024
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-_ENCODING = "content-encoding"
 _RETRY_AFTER_S = 5.0
 _FIRST_ERROR = 400
 
@@ -97,7 +96,7 @@ class Ingress:
             return Answer(401, "Not proven", str(error))
         except BadCall as error:
             return Answer(400, "Not understood", str(error))
-        delivery = Delivery(path, plain, _kept(headers, _ENCODING), kind=DeliveryKind.WEBHOOK)
+        delivery = Delivery(path, plain, kind=DeliveryKind.WEBHOOK)
         answer = await self._accept(desk.acceptance, path, delivery)
         is_kept = answer.status < _FIRST_ERROR
         return replace(answer, status=200, body=desk.scheme.answer) if is_kept else answer
@@ -120,7 +119,7 @@ class Ingress:
         delivery = Delivery(
             name=verified.delivery_id or topic,
             body=body,
-            headers=_kept(headers, door.scheme.signature_header),
+            headers=_kept(headers, door.scheme.kept_headers),
             kind=DeliveryKind.WEBHOOK,
         )
         return await self._accept(door.acceptance, topic, delivery)
@@ -153,7 +152,5 @@ def _desk(instance: Instance, time: Time) -> _Desk | None:
     return _Desk(scheme, Acceptance(instance.tenant, connector.name, instance.id, time))
 
 
-def _kept(headers: Headers, proof: str) -> dict[str, str]:
-    """Return the headers worth replaying; proofs and credentials are not kept."""
-    dropped = _SECRET_HEADERS | {proof.lower()}
-    return {name.lower(): text for name, text in headers.items() if name.lower() not in dropped}
+def _kept(headers: Headers, wanted: frozenset[str]) -> dict[str, str]:
+    return {name.lower(): text for name, text in headers.items() if name.lower() in wanted}

@@ -1,14 +1,17 @@
 """What a mapping does with personal data: tokens to match by, contacts to carry along.
 
 Guarantees: a token is a keyed hash (HMAC-SHA256 with the tenant's secret) of the normalised value:
-equal values match, nobody without the secret can test a guess; the same on every machine.
+equal values match, nobody without the secret can test a guess; the same on every machine. So is the
+digest of content, in which personal values are.
 Does not: seal (the codec does), or judge whether an address exists.
 """
 
 import base64
+import hashlib
 import hmac
 import json
 import unicodedata
+from collections.abc import Callable
 from collections.abc import Mapping as Dictionary
 
 import phonenumbers
@@ -25,6 +28,9 @@ from omnihub.model.personal import Personal
 from omnihub.model.records import Contact
 
 _TOKEN_BYTES = 18
+_DIGEST_BYTES = 16
+Digest = Callable[[bytes], str]
+"""Turns content into a short name of it: equal content, equal name."""
 
 
 class Tokens:
@@ -32,11 +38,17 @@ class Tokens:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+        self._content_key = hmac.digest(secret, b"content", "sha256")
 
     def of(self, kind: str, value: str) -> str:
         """Return the token of a value that needs no normalising (a card, a customer number)."""
         digest = hmac.digest(self._secret, f"{kind}\x1f{value}".encode(), "sha256")
         return base64.urlsafe_b64encode(digest[:_TOKEN_BYTES]).decode()
+
+    def digest(self, content: bytes) -> str:
+        """Return a keyed hash of content that may hold personal values, to compare it by."""
+        keyed = hashlib.blake2b(content, digest_size=_DIGEST_BYTES, key=self._content_key)
+        return keyed.hexdigest()
 
     def email(self, text: str) -> str | None:
         """Return the token of an e-mail address; None when it is none."""
@@ -51,6 +63,11 @@ class Tokens:
     def subject(self, instance: str, kind: str, source_id: str) -> SubjectId:
         """Return the id of a person as one system knows them: random to anybody else."""
         return SubjectId(self.of(f"subject\x1f{instance}\x1f{kind}", source_id))
+
+
+def unkeyed(content: bytes) -> str:
+    """Return a plain hash of content: for rehearsals in memory, where nobody could test a guess."""
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def normal_email(text: str) -> str | None:

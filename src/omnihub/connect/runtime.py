@@ -20,6 +20,7 @@ from omnihub.connect.deliveries import Acceptance
 from omnihub.connect.http import PatientTransport
 from omnihub.connect.observer import Observer, Unobserved
 from omnihub.connect.pace import Backoff, Time
+from omnihub.connect.personal import Digest, unkeyed
 from omnihub.connect.refs import CrossReferences
 from omnihub.connect.sdk import Connector, Context
 from omnihub.connect.sink import Sink
@@ -42,6 +43,8 @@ class Ports:
     time: Time = field(default_factory=Time)
     open_record: Callable[[Any], Any] = lambda record: record
     """Opens what is sealed in a command, right before it is written."""
+    digest: Digest = unkeyed
+    """Names a delivery by its body, see `Acceptance`."""
 
 
 def commands_topic(instance: Instance) -> str:
@@ -109,7 +112,9 @@ class ConnectorRuntime:
     async def _work(self, connector: Connector[Any], stop: asyncio.Event) -> None:
         ports, time = self._ports, self._ports.time
         instance = self._instance
-        acceptance = Acceptance(instance.tenant, connector.name, instance.id, time)
+        acceptance = Acceptance(
+            instance.tenant, connector.name, instance.id, time, digest=ports.digest
+        )
         cursors = await Cursors.load(instance.id, ports.reader, ports.appender, time)
         parts: list[Source | Sink | Tending] = [
             Source(connector, stream, acceptance, ports.appender, cursors, ports.observer, time)

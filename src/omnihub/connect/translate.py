@@ -17,6 +17,7 @@ import msgspec
 from omnihub.connect.content import clamped, event_ids, fact_hash, retold, state_hash
 from omnihub.connect.entities import entity_key
 from omnihub.connect.observer import Observer, Unobserved, Verdict
+from omnihub.connect.personal import Digest, unkeyed
 from omnihub.connect.sdk import Fact, State
 from omnihub.connect.understanding import (
     REJECTED_TOPIC,
@@ -55,6 +56,7 @@ class Translate:
         inbox_of: Callable[[type[Record]], str],
         observer: Observer | None = None,
         open_body: OpenBody = as_it_is,
+        digest: Digest = unkeyed,
     ) -> None:
         self.name = f"translate-{connector}"
         self.inbox = f"omni.entity.{connector}.v1"
@@ -63,6 +65,7 @@ class Translate:
         self._inbox_of = inbox_of
         self._observer = observer or Unobserved()
         self._open_body = open_body
+        self._digest = digest
 
     def park_key(self, record: Record) -> str:
         """What a system says about one entity stays in order."""
@@ -104,7 +107,7 @@ class Translate:
         out: Out,
     ) -> None:
         key = f"{entity.tenant}:{entity.instance}:{entity.type}:{natural_id}"
-        content, revision = fact_hash(events), known.mapping.revision
+        content, revision = fact_hash(events, self._digest), known.mapping.revision
         seen = rows.get(FactSeen, key)
         if seen is None:
             told = FactSeen(
@@ -135,7 +138,7 @@ class Translate:
         seen = rows.get(StateSeen, key)
         row = StateSeen(
             version=_newest(state.version, seen.version if seen else None),
-            hash=state_hash(events),
+            hash=state_hash(events, self._digest),
             deleted=state.deleted,
             seen_at_us=out.accepted_at_us,
             revision=known.mapping.revision,

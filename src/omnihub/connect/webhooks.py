@@ -53,7 +53,8 @@ class WebhookScheme:
     `signed` is a template of {id}, {timestamp} and {body}. `separator` parts several signatures in
     one header, `fields` names the timestamp and signature fields of a `t=..,v1=..` header.
     `topic_header` says what the webhook is about; `is_ping` recognises a test call, which is
-    answered without proof and writes nothing.
+    answered without proof and writes nothing. `keeps` names further headers that the mapping reads;
+    any other (addresses, agents, referrers) is dropped: headers are kept unsealed.
     """
 
     signature_header: str
@@ -70,6 +71,19 @@ class WebhookScheme:
     tolerance_s: int | None = None
     topic_header: str | None = None
     is_ping: IsPing | None = None
+    keeps: tuple[str, ...] = ()
+
+    @property
+    def kept_headers(self) -> frozenset[str]:
+        """The headers worth replaying, in lower case; none that proves anything."""
+        named = (
+            "Content-Type",
+            self.id_header,
+            self.timestamp_header,
+            self.topic_header,
+            *self.keeps,
+        )
+        return frozenset(name.lower() for name in named if name)
 
     def __post_init__(self) -> None:
         """Refuse what could never verify, or would verify anything."""

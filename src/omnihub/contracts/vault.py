@@ -8,14 +8,20 @@ Does not: encrypt anything (see `sealing`).
 import secrets
 from typing import Protocol
 
-from omnihub.model.errors import OmniHubError, RetryableError
+from omnihub.model.errors import RejectedError, RetryableError
 
 KEY_BYTES = 64
 """AES-256-SIV: half authenticates, half encrypts (RFC 5297)."""
 
 
-class KeyDestroyed(OmniHubError):
-    """The key of this id was destroyed on purpose: what it sealed cannot be read any more."""
+class KeyDestroyed(RejectedError):
+    """The key of this id was destroyed on purpose: what it sealed cannot be read any more.
+
+    A refusal: whoever tells of an erased person again is told so, and nothing waits for it.
+    """
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__("erased", f"the data key '{key_id}' was destroyed")
 
 
 class VaultUnavailable(RetryableError):
@@ -47,7 +53,7 @@ class MemoryVault:
     def key(self, key_id: str) -> bytes:
         """As `Vault.key`."""
         if key_id in self._destroyed:
-            raise KeyDestroyed(f"the data key '{key_id}' was destroyed")
+            raise KeyDestroyed(key_id)
         return self._keys.setdefault(key_id, secrets.token_bytes(KEY_BYTES))
 
     def existing(self, key_id: str) -> bytes | None:

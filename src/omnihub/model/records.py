@@ -245,6 +245,13 @@ class CustomerRedirect(Record, frozen=True, kw_only=True, gc=False):
     accepted_at_us: int
 
 
+class IdentifierHolders(Record, frozen=True, kw_only=True, gc=False):
+    """Task state: the source identities that hold one identifier, sorted."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.IdentifierHolders"
+    subjects: tuple[SubjectId, ...]
+
+
 class IdentifiersObserved(Record, frozen=True, kw_only=True, gc=False):
     """A source identity and everything that may tell who it is; only changes are sent."""
 
@@ -253,6 +260,17 @@ class IdentifiersObserved(Record, frozen=True, kw_only=True, gc=False):
     subject: SubjectId
     identifiers: tuple[Identifier, ...]
     first_seen_us: int  # Oldest business time at which this source identity was seen.
+
+
+class IdentityNode(Record, frozen=True, kw_only=True, gc=False):
+    """Task state: what links one source identity, and to whom it belongs."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.IdentityNode"
+    subject: SubjectId
+    identifiers: tuple[Identifier, ...]  # Those that can link, sorted.
+    source: str
+    first_seen_us: int
+    customer_id: CustomerId | None = None
 
 
 class ReviewReason(StrEnum):
@@ -1532,7 +1550,9 @@ RECORDS: tuple[type[Record], ...] = (
     ProfileField,
     CustomerProfile,
     CustomerRedirect,
+    IdentifierHolders,
     IdentifiersObserved,
+    IdentityNode,
     IdentityReview,
     ProfilePart,
     SubjectLink,

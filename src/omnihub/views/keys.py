@@ -26,15 +26,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.schema import CreateTable
 
 from omnihub.contracts.vault import KEY_BYTES, KeyDestroyed, VaultUnavailable
 from omnihub.model.errors import ConfigurationError
 from omnihub.views.schema import tune_sqlite
 
-KEYS = MetaData()
 DATA_KEY = Table(
     "data_key",
-    KEYS,
+    MetaData(),
     Column("key_id", String, primary_key=True),
     Column("wrapped", LargeBinary),
     Column("created_at_us", BigInteger, nullable=False),
@@ -61,7 +61,7 @@ class KeyTable:
             raise _unavailable(error) from error
         made = self.existing(key_id)
         if made is None:
-            raise KeyDestroyed(f"the data key '{key_id}' was destroyed")
+            raise KeyDestroyed(key_id)
         return made
 
     def existing(self, key_id: str) -> bytes | None:
@@ -102,7 +102,9 @@ def open_keys(url: str, master_key: bytes) -> KeyTable:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", tune_sqlite)
-    KEYS.create_all(engine)
+    # All processes of a first start come here at once: asking first and then making would race.
+    with engine.begin() as connection:
+        connection.execute(CreateTable(DATA_KEY, if_not_exists=True))
     return KeyTable(engine, master_key)
 
 

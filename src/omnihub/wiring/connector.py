@@ -16,13 +16,14 @@ from omnihub.connect.runtime import (
     http_client,
 )
 from omnihub.connect.sdk import Context, Finding
+from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.topics import Topics
 from omnihub.model.errors import ConfigurationError
 from omnihub.model.ids import InstanceId
 from omnihub.ops.observers import ConnectMetrics
 from omnihub.wiring.installation import Installation
 from omnihub.wiring.log import appender_of, codec_of, reader_of
-from omnihub.wiring.privacy import sealer_of
+from omnihub.wiring.privacy import tokens_of, vault_of
 from omnihub.wiring.process import Process, begin, until_signalled
 
 
@@ -51,7 +52,7 @@ def run_connector(install: Installation, name: str, ops_port: int) -> None:
 
 
 async def _run(process: Process, install: Installation, instance: Instance) -> None:
-    codec = codec_of(install)
+    codec, vault = codec_of(install), vault_of(install)
     cluster = install.cluster()
     commands = await KafkaGroupReader.join(
         cluster, [commands_topic(instance)], codec, commands_group(instance), instance.id
@@ -64,7 +65,8 @@ async def _run(process: Process, install: Installation, instance: Instance) -> N
                 commands=commands,
                 network=httpx.AsyncHTTPTransport(),
                 observer=ConnectMetrics(process.metrics),
-                open_record=sealer_of(install).open_record,
+                open_record=Sealer(vault).open_record,
+                digest=tokens_of(install, vault).digest,
             )
             known = install.instances
             refs = CrossReferences(maps_of(known), channels_of(known))

@@ -17,12 +17,16 @@ from omnihub.contracts.topics import Topics, TopicSpec
 from omnihub.model.errors import ConfigurationError
 from omnihub.model.ids import ChannelId, InstanceId, LocationId, TenantId
 from omnihub.ops.runfile import RunState, read_run
+from omnihub.rules.carts import CartRule
+from omnihub.rules.customers import CustomerRule
+from omnihub.rules.identity import IdentityRule
 from omnihub.rules.order_policy import OrderPolicy
 from omnihub.rules.orders import OrderRule
 from omnihub.rules.outbound import OutboundRule
 from omnihub.rules.places import StoreLocation
 from omnihub.rules.policy import Channel, LevelRoute, MovementRoute, StockPolicy
 from omnihub.rules.product import ProductRule
+from omnihub.rules.profiles import ProfileRule
 from omnihub.rules.results import ResultsRule
 from omnihub.rules.stock import StockRule
 from omnihub.settings import (
@@ -35,7 +39,17 @@ from omnihub.settings import (
 from omnihub.wiring.order_routes import order_routes
 from omnihub.wiring.places import store_locations
 
-RULES = (ProductRule, StockRule, OrderRule, ResultsRule, OutboundRule)
+RULES = (
+    ProductRule,
+    StockRule,
+    OrderRule,
+    CartRule,
+    CustomerRule,
+    IdentityRule,
+    ProfileRule,
+    ResultsRule,
+    OutboundRule,
+)
 WORKER_GROUP = "omnihub"
 
 

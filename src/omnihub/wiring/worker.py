@@ -23,9 +23,13 @@ from omnihub.engine.worker import Worker, WorkerSettings
 from omnihub.ops.health import Health
 from omnihub.ops.metrics import Metrics
 from omnihub.ops.observers import ConnectMetrics, EngineMetrics
+from omnihub.rules.carts import CartRule
+from omnihub.rules.customers import CustomerRule
+from omnihub.rules.identity import IdentityRule
 from omnihub.rules.orders import OrderRule
 from omnihub.rules.outbound import OutboundRule
 from omnihub.rules.product import ProductRule
+from omnihub.rules.profiles import ProfileRule
 from omnihub.rules.results import ResultsRule
 from omnihub.rules.rule import Handler
 from omnihub.rules.stock import StockRule
@@ -84,7 +88,14 @@ def handlers(
         known = understandings(install.instances, connector, refs, tokens)
         connected.append(Split(connector, known, sealer.open_body))
         connected.append(
-            Translate(connector, known, install.topics.inbox_of, observer, sealer.open_body)
+            Translate(
+                connector,
+                known,
+                install.topics.inbox_of,
+                observer,
+                sealer.open_body,
+                tokens.digest,
+            )
         )
     return [*connected, *rules_of(install)]
 
@@ -95,6 +106,10 @@ def rules_of(install: Installation) -> list[Handler]:
         ProductRule(),
         StockRule(install.stock_policy()),
         OrderRule(install.order_policy()),
+        CartRule(),
+        CustomerRule(),
+        IdentityRule(),
+        ProfileRule(),
         ResultsRule(),
         OutboundRule(),
     ]
