@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from omnihub_demo.places import midnight
+from omnihub_demo.places import WAREHOUSE, midnight
 from omnihub_demo.play import (
     Kind,
     Line,
@@ -82,25 +82,34 @@ class Ledger:
 def judge(play: Play) -> Ledger:
     """Return what every system must show when all of the play has been delivered."""
     till = list(till_movements(play))
-    on_hand = _on_hand(play, [*till, *receipt_movements(play)])
+    shipped = list(shipped_movements(play))
+    on_hand = _on_hand(play, [*till, *shipped, *receipt_movements(play)])
     return Ledger(
         on_hand_milli=on_hand,
         web_ats_milli=_web_ats(play, on_hand),
         shortages=frozenset(shelf for shelf, milli in on_hand.items() if milli < 0),
         facts=_facts(play),
-        erp_movements=_erp_movements(play, till),
+        erp_movements=_erp_movements(play, [*till, *shipped]),
     )
 
 
 def till_movements(play: Play) -> Iterator[Movement]:
     """Yield what the tills moved: nothing for void lines, training and lines without quantity."""
-    for transaction in play.transactions:
+    for transaction in (*play.transactions, *play.collections):
         location = play.places[transaction.key.store].location
         for line in transaction.fact_lines:
             moved_milli = delta_milli(line, transaction)
             if moved_milli:
                 at_us = transaction.occurred_at_us
                 yield Movement(location, line.sku, moved_milli, at_us, transaction.key, line.number)
+
+
+def shipped_movements(play: Play) -> Iterator[Movement]:
+    """Yield what leaves the warehouse for orders, after all counts."""
+    location = play.places[WAREHOUSE].location
+    after_all_us = max(count.occurred_at_us for count in play.counts) + 1
+    for order, line, sku, milli in play.shipments:
+        yield Movement(location, sku, -milli, after_all_us, order, line)
 
 
 def receipt_movements(play: Play) -> Iterator[Movement]:
@@ -160,13 +169,13 @@ def _erp_movements(play: Play, till: list[Movement]) -> dict[str, tuple[Movement
 
 def _facts(play: Play) -> Facts:
     kinds: Counter[str] = Counter()
-    for transaction in play.transactions:
+    for transaction in (*play.transactions, *play.collections):
         for line in transaction.fact_lines:
             void = transaction.kind is Kind.POST_VOID
             kinds["void" if void else line.kind.value] += 1
             kinds["without_quantity"] += line.quantity_milli == 0
     return Facts(
-        sales=kinds["sale"],
+        sales=kinds["sale"] + len(play.shipments),
         returns=kinds["return"],
         voids=kinds["void"],
         without_quantity=kinds["without_quantity"],

@@ -94,6 +94,8 @@ class Transaction:
     lines: tuple[Line, ...]
     kind: Kind = Kind.BASKET
     voids: TransactionKey | None = None
+    collects: str | None = None
+    """The order, by the name its source gave it, whose goods this receipt hands over."""
 
     @property
     def facts(self) -> int:
@@ -163,6 +165,12 @@ class Play:
     counts: tuple[Count, ...]
     receipts: tuple[Receipt, ...]
     left_out: dict[str, int] = field(default_factory=dict)
+    collections: tuple[Transaction, ...] = ()
+    """Receipts of orders that are collected; printed when the order is ready."""
+    shipments: tuple[tuple[str, int, str, int], ...] = ()
+    """What leaves the warehouse for orders: (order, line, SKU, thousandths)."""
+    pickup_stores: frozenset[str] = frozenset()
+    """Stores in which orders are collected."""
 
     def owned_by(self, owner: Owner) -> tuple[Place, ...]:
         """Return the places whose counts `owner` owns, in the order of their codes."""
@@ -174,7 +182,8 @@ class Play:
         ours = {place.code for place in self.owned_by(Owner.ERP)}
         skus = {line.sku for c in self.counts if c.key.store in ours for line in c.lines}
         skus |= {line.sku for receipt in self.receipts for line in receipt.lines}
-        skus |= {x.sku for t in self.transactions if t.key.store in ours for x in t.fact_lines}
+        receipts = (*self.transactions, *self.collections)
+        skus |= {x.sku for t in receipts if t.key.store in ours for x in t.fact_lines}
         return tuple(sorted(skus))
 
 

@@ -99,7 +99,7 @@ def _retail(transaction: Transaction, products: Mapping[str, Product]) -> Iterat
     if transaction.voids is not None:
         yield from _link("Void", transaction.voids, None, "      ")
     for line in transaction.lines:
-        yield from _line(line, products[line.sku])
+        yield from _line(line, products[line.sku], transaction.collects)
     yield "      <LineItem>"
     yield f"        <SequenceNumber>{transaction.lines[-1].number + 1}</SequenceNumber>"
     yield f'        <Tender TenderType="Cash"><Amount>{_money(total)}</Amount></Tender>'
@@ -108,7 +108,7 @@ def _retail(transaction: Transaction, products: Mapping[str, Product]) -> Iterat
     yield "    </RetailTransaction>"
 
 
-def _line(line: Line, product: Product) -> Iterator[str]:
+def _line(line: Line, product: Product, collects: str | None) -> Iterator[str]:
     tag = "Sale" if line.kind is LineKind.SALE else "Return"
     sku = escape(line.sku)
     yield '      <LineItem VoidFlag="true">' if line.void else "      <LineItem>"
@@ -120,6 +120,9 @@ def _line(line: Line, product: Product) -> Iterator[str]:
     yield f"          <UnitListPrice>{_money(product.price_cents)}</UnitListPrice>"
     yield f"          <ExtendedAmount>{_money(line.amount_cents)}</ExtendedAmount>"
     yield f"          {_quantity(line)}"
+    if collects is not None:
+        name = escape(collects)
+        yield f'          <InventoryReservationID OrderSource="app">{name}</InventoryReservationID>'
     if line.origin is not None:
         yield from _link("Return", line.origin[0], line.origin[1], "          ")
     yield f"        </{tag}>"

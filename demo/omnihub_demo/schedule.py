@@ -180,7 +180,9 @@ def _counts(
             opening[code].append(count)
         else:
             again.append([count])
-    late = random.sample(sorted(opening), min(pace.late_count_files, len(opening)))
+    # Where orders are collected the shelves are known before the first one comes.
+    patient = sorted(opening.keys() - play.pickup_stores)
+    late = random.sample(patient, min(pace.late_count_files, len(patient)))
     on_time = [file for code, file in sorted(opening.items()) if code not in late]
     return on_time, [*again, *(opening[code] for code in late)], of_erp
 

@@ -15,6 +15,8 @@ from omnihub_demo.readings import Readings, ToldFact
 
 POS, ERP, WEB = "pos-main", "erp", "web"
 HUB_API, HUB_STATE = "hub-api", "hub-state"
+HUB_STOCK = "stock"
+"""The source of movements that the hub books itself."""
 WEB_PLACE = "WEB"
 
 
@@ -79,14 +81,21 @@ def facts_at_fault(told: Iterable[ToldFact], expected: Expected) -> tuple[list[s
     """
     of_tills: dict[str, list[Fact | None]] = {}
     of_erp: Counter[Fact] = Counter()
+    of_hub: Counter[Fact] = Counter()
     for one in told:
         if one.instance == ERP and one.fact is not None:
             of_erp[one.fact] += 1
+        elif one.instance == HUB_STOCK and one.fact is not None:
+            of_hub[one.fact] += 1
         else:
             of_tills.setdefault(one.natural_id, []).append(one.fact)
     lost, repeated = _till_facts_at_fault(of_tills, expected)
-    lost += [_said(fact) for fact in (expected.of_erp - of_erp).elements()]
-    repeated += [_said(fact) for fact in (of_erp - expected.of_erp).elements()]
+    for system, wanted, found in (
+        (ERP, expected.of_erp, of_erp),
+        (HUB_STOCK, expected.of_hub, of_hub),
+    ):
+        lost += [_said(system, fact) for fact in (wanted - found).elements()]
+        repeated += [_said(system, fact) for fact in (found - wanted).elements()]
     return lost, repeated
 
 
@@ -159,6 +168,6 @@ def _shelf(fact: Fact) -> Shelf:
     return fact.location, fact.sku
 
 
-def _said(fact: Fact) -> str:
+def _said(system: str, fact: Fact) -> str:
     verb = "counted" if fact.kind == COUNT else "moved"
-    return f"{ERP}: {fact.milli} of {fact.sku} {verb} at {fact.location}"
+    return f"{system}: {fact.milli} of {fact.sku} {verb} at {fact.location}"

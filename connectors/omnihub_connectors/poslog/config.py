@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from omnihub.connect.sdk import ConnectorConfig
+from omnihub.model.ids import InstanceId
 
 
 def _known_zone(name: str) -> str:
@@ -27,6 +28,10 @@ class PosLogConfig(ConnectorConfig):
     time_zone: Zone = Field(description="IANA zone of the stores' clocks, e.g. America/New_York")
     time_zones: dict[str, Zone] = Field(
         default={}, description="zones of stores that differ, by the till's own store code"
+    )
+    order_source: InstanceId | None = Field(
+        default=None,
+        description="instance whose own order ids the tills know, for documents that do not say it",
     )
     poll_interval_s: float = Field(
         default=0.05, ge=0.01, le=60, description="pause between two looks at an empty folder"

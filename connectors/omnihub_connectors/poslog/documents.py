@@ -24,6 +24,11 @@ class Act(StrEnum):
     COUNT = "count"
 
 
+GOODS = {"Sale": Act.SALE, "PreviousCustomerOrder": Act.SALE, "Return": Act.RETURN}
+"""What moves goods. The second hands over what was ordered before; orders that are placed at the
+till (CustomerOrderForPickup, CustomerOrderForDelivery) move nothing yet."""
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line, everything still text as the till wrote it."""
 
@@ -39,6 +44,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantity: str = ""
     undone: bool = False
     """The transaction is a post-void: it takes this line back."""
+    order: str = ""
+    """The order whose goods these are, as the document names it."""
+    order_source: str = ""
+    """The instance in which the order has that name; empty when the document does not say."""
 
     @property
     def key(self) -> str:
@@ -110,12 +119,13 @@ def _retail(retail: Element, head: dict[str, str]) -> Iterator[Line]:
     for item in _children(retail, "LineItem"):
         if _is_on(item, "VoidFlag"):
             continue
-        for tag, act in (("Sale", Act.SALE), ("Return", Act.RETURN)):
+        for tag, act in GOODS.items():
             if (goods := _child(item, tag)) is not None:
                 yield _line(item, goods, act, head, undone=undone)
 
 
 def _line(item: Element, goods: Element, act: Act, head: dict[str, str], *, undone: bool) -> Line:
+    order = _child(goods, "InventoryReservationID")
     return Line(
         **head,
         number=_required(item, "SequenceNumber"),
@@ -123,6 +133,8 @@ def _line(item: Element, goods: Element, act: Act, head: dict[str, str], *, undo
         item=_text(goods, "ItemID"),
         quantity=_text(goods, "Quantity"),
         undone=undone,
+        order=_text(goods, "InventoryReservationID"),
+        order_source=str(order.get("OrderSource", "")).strip() if order is not None else "",
     )
 
 

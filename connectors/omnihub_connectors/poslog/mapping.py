@@ -1,9 +1,10 @@
 """What a till line means to the stock: a sale, a return, their undoing, or a count.
 
 Guarantees: each line is a fact of its own with the four-part key and its number as natural id, so
-files may come twice, late and in any order, and a post-void before its sale. Local times are told
-in the store's zone; one that happens twice is the first, one that never happens keeps the offset
-from before the change.
+files may come twice, late and in any order, and a post-void before its sale. A line that names an
+order carries its canonical id, so the goods that leave are those that were promised. Local times
+are told in the store's zone; one that happens twice is the first, one that never happens keeps the
+offset from before the change.
 """
 
 import re
@@ -14,9 +15,10 @@ import msgspec
 
 from omnihub.connect.entities import event_meta, source_entity
 from omnihub.connect.errors import BadDelivery
+from omnihub.connect.personal import order_id_of
 from omnihub.connect.sdk import Fact, Mapping, Refs, State
 from omnihub.model.errors import RejectedError
-from omnihub.model.ids import LocationId, MovementId, Sku
+from omnihub.model.ids import LocationId, MovementId, OrderId, Sku
 from omnihub.model.record import Record
 from omnihub.model.records import (
     MovementKind,
@@ -32,6 +34,7 @@ from omnihub_connectors.poslog.spool import TOO_LARGE_HEADER
 
 LINE, UNREADABLE = "line", "unreadable"
 _QUANTITY = re.compile(r"(\d{1,12})(?:\.(\d{1,3}))?", re.ASCII)
+_CANONICAL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
 _decode_line = msgspec.json.Decoder(Line).decode
 
@@ -73,7 +76,23 @@ class PosLogMapping(Mapping[PosLogConfig]):
             from_location=None if comes_in else store,
             to_location=store if comes_in else None,
             quantity_milli=_milli(line),
+            order_id=self._order_id(entity, line),
         )
+
+    def _order_id(self, entity: SourceEntity, line: Line) -> OrderId | None:
+        """Return the order whose goods the line moves: told by its canonical id or a source's."""
+        if not line.order:
+            return None
+        if not line.order_source and _CANONICAL_ID.fullmatch(line.order):
+            return OrderId(line.order.lower())
+        source = line.order_source or self.config.order_source
+        if source is None:
+            # Booked without its order, the goods would stay promised for ever.
+            raise BadDelivery(
+                f"line {line.key} names an order, but not whose it is",
+                cure="set `order_source` in the config, or let the till write OrderSource",
+            )
+        return order_id_of(entity.tenant, source, line.order)
 
     def _counted(self, entity: SourceEntity, line: Line, refs: Refs) -> Record:
         as_of_us, zone = self._moment(line)

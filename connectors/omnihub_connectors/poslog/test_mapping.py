@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omnihub.connect import order_id_of
 from omnihub.connect.errors import BadDelivery
 from omnihub.connect.kit.journey import Journey
 from omnihub.model.errors import Unmapped
@@ -54,8 +55,8 @@ class Codes:
 class Till:
     """Files in, stock events out."""
 
-    def __init__(self) -> None:
-        mapping = PosLogMapping(CONFIG)
+    def __init__(self, config: PosLogConfig = CONFIG) -> None:
+        mapping = PosLogMapping(config)
         self._journey = Journey("poslog", POS, mapping, Codes(), frozenset({"stock"}))
         self._numbers = itertools.count(1)
 
@@ -132,7 +133,7 @@ def test_every_sample_is_understood_line_by_line(name: str) -> None:
 
 
 def test_there_is_a_sample_of_each_kind() -> None:
-    kinds = {"sale", "return", "void-line", "post-void", "count", "mixed"}
+    kinds = {"sale", "return", "void-line", "post-void", "count", "mixed", "collection"}
     assert kinds <= {path.stem for path in SAMPLES.glob("*.xml")}
 
 
@@ -244,6 +245,77 @@ def test_prefixes_and_missing_namespaces_do_not_matter() -> None:
     prefixed = prefixed.replace("<p:POSLog>", '<p:POSLog xmlns:p="urn:x">')
     one, other = Till().drop(plain.encode()), Till().drop(prefixed.encode())
     assert [moved(event) for event in one] == [moved(event) for event in other]
+
+
+# -- collected orders ----------------------------------------------------------------------------
+
+ORDER_ID = "0d4c3b2a-1111-5222-8333-444455556666"
+WEB_4711 = order_id_of(TenantId("t"), "web", "4711")
+APP_4711 = order_id_of(TenantId("t"), "app", "4711")
+APP_UUID = order_id_of(TenantId("t"), "app", ORDER_ID)
+
+
+def collected(
+    act: str = "PreviousCustomerOrder", order: str = "4711", source: str = "", number: int = 1
+) -> str:
+    named = f"<InventoryReservationID{source}>{order}</InventoryReservationID>"
+    return line(number, act=act).replace(f"</{act}>", f"{named}</{act}>")
+
+
+def orders_of(events: list[Record]) -> list[str | None]:
+    return [event.order_id for event in events if isinstance(event, StockMoved)]
+
+
+def test_a_collection_moves_the_goods_of_its_order_and_a_plain_line_of_none() -> None:
+    events = Till().drop((SAMPLES / "collection.xml").read_bytes())
+
+    assert [moved(event)[0] for event in events] == [MovementKind.SALE, MovementKind.SALE]
+    assert orders_of(events) == [WEB_4711, ORDER_ID]
+    assert orders_of(Till().drop(document(transaction(line())))) == [None]
+
+
+@pytest.mark.parametrize("act", ["PreviousCustomerOrder", "Sale", "Return"])
+def test_an_order_is_named_by_its_canonical_id_or_by_that_of_its_source(act: str) -> None:
+    knowing = CONFIG.model_copy(update={"order_source": InstanceId("web")})
+    told = [
+        (CONFIG, collected(act, ORDER_ID.upper()), ORDER_ID),
+        (CONFIG, collected(act, source=' OrderSource="web"'), WEB_4711),
+        (knowing, collected(act), WEB_4711),
+        (knowing, collected(act, source=' OrderSource="app"'), APP_4711),
+        # What looks like ours is the source's own when the till says so.
+        (CONFIG, collected(act, ORDER_ID, ' OrderSource="app"'), APP_UUID),
+    ]
+    for config, body, expected in told:
+        assert orders_of(Till(config).drop(document(transaction(body)))) == [expected]
+
+
+def test_an_order_of_nobody_parks_its_line_alone() -> None:
+    till = Till()
+
+    events = till.drop(document(transaction(collected() + line(2))))
+
+    assert orders_of(events) == [None]
+    assert till.parked == ["line 367:3:2026-11-16:1:1 names an order, but not whose it is"]
+
+
+def test_a_collected_line_told_again_is_dropped_and_its_void_brings_the_goods_back() -> None:
+    till = Till()
+    body = collected(source=' OrderSource="web"')
+    [sale] = till.drop(document(transaction(body)))
+
+    assert till.drop(document(transaction(body))) == []
+    [void] = till.drop(document(transaction(body, seq=2, link=VOID)))
+
+    assert moved(sale) == (MovementKind.SALE, 2000, "STORE-367", None)
+    assert moved(void) == (MovementKind.VOID, 2000, None, "STORE-367")
+    assert orders_of([sale, void]) == [WEB_4711, WEB_4711]
+
+
+def test_an_order_placed_at_the_till_moves_nothing_yet() -> None:
+    placing = [collected("CustomerOrderForPickup"), collected("CustomerOrderForDelivery", number=2)]
+    till = Till()
+    assert till.drop(document(transaction("".join(placing)))) == []
+    assert till.parked == []
 
 
 # -- order and repetition ------------------------------------------------------------------------

@@ -61,7 +61,8 @@ class CartRule(Rule):
         """Close the cart: it is an order now."""
         key = f"{event.meta.tenant}:{event.cart_id}"
         known = rows.get(Cart, key) or _unseen(event)
-        if known.order_id is not None:
+        # Two orders of one cart: the same one is shown whichever is told first.
+        if known.order_id is not None and known.order_id <= event.order_id:
             return
         out.emit(self.events, event)
         cart = msgspec.structs.replace(

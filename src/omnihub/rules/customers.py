@@ -21,6 +21,7 @@ from omnihub.model.records import (
     SubjectLinked,
     SubjectRow,
 )
+from omnihub.rules.identity_graph import key_of, links
 from omnihub.rules.meta import caused_by
 from omnihub.rules.rule import Out, Rows, Rule, on
 
@@ -83,8 +84,8 @@ def _at(event: CustomerObserved) -> int:
 
 
 def _links(row: SubjectRow) -> tuple[object, ...]:
-    identifiers = sorted(set(row.observed.identifiers), key=msgspec.structs.astuple)
-    return (identifiers, row.first_seen_us)
+    linking = frozenset(key_of(each) for each in row.observed.identifiers if links(each))
+    return (linking, row.first_seen_us)
 
 
 def _identifiers(row: SubjectRow, cause: EventMeta) -> IdentifiersObserved:

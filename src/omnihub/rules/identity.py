@@ -28,6 +28,8 @@ from omnihub.rules.meta import caused_by
 from omnihub.rules.rule import Out, Rows, Rule, on
 
 CUSTOMER_INBOX = "omni.customer.inbox.v1"
+MOST_SHOWN = 20
+"""A review shows so many holders: it grows no further with an identifier that thousands share."""
 LINK_TOPIC = "omni.identity.state.v1"
 REVIEW_TOPIC = "omni.identity.review.state.v1"
 REDIRECT_TOPIC = "omni.customer.redirect.state.v1"
@@ -181,14 +183,18 @@ def _redirect(
     rows: Rows,
     out: Out,
 ) -> None:
-    """Point absorbed ids to their survivor; one that lives again points to itself."""
+    """Point every id that was ever given to where the source identity it came from is now.
+
+    Not only ids absorbed just now: one absorbed long ago follows its own people, not its absorber.
+    """
     tenant = cause.tenant
-    founders = {_customer_of(tenant, subject): subject for subject in sorted(nodes)}
-    alive = set(customers.values())
-    before = {node.customer_id for node in nodes.values() if node.customer_id is not None}
-    for customer in sorted({CustomerId(each) for each in before} | alive):
+    founders = {_customer_of(tenant, subject): subject for subject in nodes}
+    before = {node.customer_id for node in nodes.values()}
+    for customer in sorted(founders):
         known = rows.get(CustomerRedirect, f"{tenant}:{customer}")
-        survivor = customer if customer in alive else customers[founders[customer]]
+        if known is None and customer not in before:
+            continue
+        survivor = customers[founders[customer]]
         if survivor == (known.survivor if known else customer):
             continue
         redirect = CustomerRedirect(
@@ -223,7 +229,7 @@ def _review(
         kind=IdentifierKind(kind),
         scope=scope,
         token=token,
-        subjects=holding,
+        subjects=holding[:MOST_SHOWN],
         is_open=reason is not None,
         cause_id=cause.event_id,
         accepted_at_us=cause.accepted_at_us,

@@ -3,14 +3,14 @@
 Guarantees: the answer depends on the set alone, never on the order in which it became known. Equal
 linking identifiers join; two identities that hold different values of an exclusive identifier (two
 loyalty cards of one programme, two customer numbers of one system) are never joined, also not
-through others; an identifier that too many hold joins nobody. What was not joined for one of these
-reasons is listed for people to look at.
+through others; an identifier that would join such two joins none of its holders (it cannot tell
+whose a third one is); an identifier that too many hold joins nobody. What was not joined for one of
+these reasons is listed for people to look at.
 Does not: compare names or guess.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
 
 from omnihub.model.ids import SubjectId
 from omnihub.model.records import Identifier, IdentifierKind, IdentityNode, ReviewReason
@@ -68,14 +68,13 @@ def resolve(
         subject: _Group({subject}, _exclusive(node, policy)) for subject, node in nodes.items()
     }
     reviews: dict[Key, ReviewReason] = {}
-    for key in sorted(holders):
+    # A card or customer number says more than an address: it joins first.
+    for key in sorted(holders, key=lambda key: (key[0] not in policy.exclusive, key)):
         holding = sorted(holders[key])
         if len(holding) > policy.degree_cap:
             reviews[key] = ReviewReason.SHARED_IDENTIFIER
-            continue
-        for one, other in combinations(holding, 2):
-            if not _join(groups, one, other):
-                reviews[key] = ReviewReason.EXCLUSIVE_CONFLICT
+        elif not _join(groups, holding):
+            reviews[key] = ReviewReason.EXCLUSIVE_CONFLICT
     distinct = {id(group): frozenset(group.subjects) for group in groups.values()}
     return Resolution(sorted(distinct.values(), key=min), reviews)
 
@@ -96,16 +95,14 @@ def _exclusive(
     return held
 
 
-def _join(groups: dict[SubjectId, _Group], one: SubjectId, other: SubjectId) -> bool:
-    """Join two groups unless they hold different values of an exclusive identifier."""
-    left, right = groups[one], groups[other]
-    if left is right:
-        return True
-    for kind, tokens in right.exclusive.items():
-        if left.exclusive.get(kind, tokens) != tokens:
-            return False
-    left.subjects |= right.subjects
-    left.exclusive |= right.exclusive
-    for subject in right.subjects:
-        groups[subject] = left
+def _join(groups: dict[SubjectId, _Group], holding: list[SubjectId]) -> bool:
+    """Join all holders' groups, or none if two hold different values of an exclusive identifier."""
+    together = list({id(groups[subject]): groups[subject] for subject in holding}.values())
+    joined = _Group(set(), {})
+    for group in together:
+        for kind, tokens in group.exclusive.items():
+            if joined.exclusive.setdefault(kind, tokens) != tokens:
+                return False
+        joined.subjects |= group.subjects
+    groups |= dict.fromkeys(joined.subjects, joined)
     return True
