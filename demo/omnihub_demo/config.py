@@ -1,4 +1,4 @@
-"""Writes the hub's configuration for a play: three systems, one web channel.
+"""Writes the hub's configuration for a play: tills, ERP, web store, app and mail, three channels.
 
 Guarantees: secrets are references to files; every till code and every code of the ERP and the web
 store is a cross-reference of its own, so nothing works because codes happen to be alike.
@@ -12,16 +12,22 @@ from ruamel.yaml import YAML
 
 from omnihub_demo import erp, shop
 from omnihub_demo.folders import Folders
-from omnihub_demo.places import ZONES
+from omnihub_demo.places import WAREHOUSE, ZONES
 from omnihub_demo.play import Owner, Play
 from omnihub_demo.verdict import ERP, POS, WEB, WEB_PLACE
 
 ERP_PASSWORD = "tryton_password"  # noqa: S105 (the name of a file)
 WORKERS = 2
+APP, MAIL = "app", "mail"
+APP_PLACE = "APP"
+WRITE_KEY = "app_write_key"
 
 
-def write_config(play: Play, folders: Folders, api_port: int, shop_url: str, erp_url: str) -> None:
+def write_config(
+    play: Play, folders: Folders, api_port: int, shop_url: str, erp_url: str, mail_port: int
+) -> None:
     """Write `omnihub.yaml`."""
+    warehouse = play.places[WAREHOUSE].location
     document = {
         "version": 1,
         "tenant": "grocer",
@@ -29,7 +35,12 @@ def write_config(play: Play, folders: Folders, api_port: int, shop_url: str, erp
         "registry": {"port": 0},
         "api": {"port": api_port},
         "workers": {"count": WORKERS},
-        "channels": {WEB_PLACE: {"locations": _erp_locations(play)}},
+        "channels": {
+            WEB_PLACE: {"locations": _erp_locations(play)},
+            APP_PLACE: {"locations": _app_locations(play)},
+        },
+        "locations": _locations(play),
+        "orders": {"sources": {WEB_PLACE: [warehouse], APP_PLACE: [warehouse]}},
         "safety": {
             "default_milli": 0,
             "locations": {place.location: place.safety_milli for place in play.owned_by(Owner.ERP)},
@@ -38,6 +49,8 @@ def write_config(play: Play, folders: Folders, api_port: int, shop_url: str, erp
             POS: _pos(play, folders),
             ERP: _erp(play, folders, erp_url),
             WEB: _web(folders, api_port, shop_url),
+            APP: _app(folders),
+            MAIL: _mail(mail_port),
         },
         "ops": {"log_level": "warning"},
     }
@@ -96,14 +109,60 @@ def _web(folders: Folders, api_port: int, url: str) -> dict[str, Any]:
         "type": "woocommerce",
         "map": {"sku": "table"},
         "levels": {"channel": WEB_PLACE},
+        "orders": {"channel": WEB_PLACE, "status": True},
         "config": {
             "url": url,
             "consumer_key": _reference(folders, shop.KEY),
             "consumer_secret": _reference(folders, shop.SECRET),
             "webhook_secrets": [_reference(folders, shop.WEBHOOK_SECRET)],
             "webhook_url": f"http://127.0.0.1:{api_port}/v1/webhooks/{WEB}",
+            "trusts_email": True,
         },
     }
+
+
+def _app(folders: Folders) -> dict[str, Any]:
+    return {
+        "type": "app",
+        "map": {"sku": "identity", "location": "identity"},
+        "orders": {"channel": APP_PLACE},
+        "config": {"write_keys": [_reference(folders, WRITE_KEY)], "trusts_email": True},
+    }
+
+
+def _mail(port: int) -> dict[str, Any]:
+    return {
+        "type": "smtp",
+        "messages": {"channel": "email"},
+        "config": {
+            "host": "127.0.0.1",
+            "port": port,
+            "tls": "none",
+            "sender": "Grocer <orders@grocer.example>",
+        },
+    }
+
+
+def _locations(play: Play) -> dict[str, Any]:
+    """Return every place of a channel, open around the clock: the play is a week in minutes."""
+    always = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), "00:00-24:00")
+    places = [place for place in play.places.values() if place.location in _app_locations(play)]
+    return {
+        place.location: {
+            "kind": "warehouse" if place.code == WAREHOUSE else "store",
+            "lat": 39.1 + number / 100,
+            "lon": -84.5,
+            "tz": place.tz,
+            "services": ["ship"] if place.code == WAREHOUSE else ["ship", "pickup", "return"],
+            "opening_hours": always,
+        }
+        for number, place in enumerate(sorted(places, key=lambda each: each.code))
+    }
+
+
+def _app_locations(play: Play) -> list[str]:
+    stores = (play.places[code].location for code in sorted(play.pickup_stores))
+    return list(dict.fromkeys([*_erp_locations(play), *stores]))
 
 
 def _erp_locations(play: Play) -> list[str]:

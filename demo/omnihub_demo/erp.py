@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import httpx
 from omnihub_connectors.tryton.rpc import TrytonRpc
@@ -85,6 +86,26 @@ class Erp:
                     milli = sign * round(row["quantity"] * 1000)
                     found[f"{place}:{skus[row['product']]}:{milli}"] += 1
         return found
+
+    async def sales(self) -> dict[str, dict[str, Any]]:
+        """Return the sales that carry a reference: their lines and total."""
+        fields = ["id", "reference", "total_amount"]
+        rows = await self._rpc.search_read("sale.sale", [["reference", "!=", None]], fields)
+        domain = [["sale", "in", [row["id"] for row in rows]], ["type", "=", "line"]]
+        wanted = ["sale", "product", "quantity"]
+        lines = await self._rpc.search_read("sale.line", domain, wanted)
+        skus = await self._skus()
+        held: dict[int, Counter[tuple[str, int]]] = {row["id"]: Counter() for row in rows}
+        for line in lines:
+            if line["product"] in skus:
+                held[line["sale"]][skus[line["product"]], round(line["quantity"] * 1000)] += 1
+        return {
+            row["reference"]: {
+                "total_cents": round(row["total_amount"] * 100),
+                "lines": held[row["id"]],
+            }
+            for row in rows
+        }
 
     async def _location_ids(self) -> dict[str, int]:
         """Return Tryton's number of each place, by canonical location."""

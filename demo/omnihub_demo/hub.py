@@ -82,6 +82,17 @@ class Hub:
         """Return how many records are in the hospital."""
         return len([item async for item in self._items("/v1/hospital", {})])
 
+    async def items(self, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        """Return every item of a paged list."""
+        return [item async for item in self._items(path, query)]
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """Return one resource."""
+        answer = await self.http.get(path)
+        answer.raise_for_status()
+        body: dict[str, Any] = answer.json()
+        return body
+
     async def _items(self, path: str, query: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None
         while True:

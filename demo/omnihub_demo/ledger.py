@@ -106,9 +106,9 @@ def till_movements(play: Play) -> Iterator[Movement]:
 
 def shipped_movements(play: Play) -> Iterator[Movement]:
     """Yield what leaves the warehouse for orders, after all counts."""
-    location = play.places[WAREHOUSE].location
-    after_all_us = max(count.occurred_at_us for count in play.counts) + 1
+    after_all_us = max((count.occurred_at_us for count in play.counts), default=0) + 1
     for order, line, sku, milli in play.shipments:
+        location = play.places[WAREHOUSE].location
         yield Movement(location, sku, -milli, after_all_us, order, line)
 
 

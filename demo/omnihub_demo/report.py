@@ -1,7 +1,8 @@
 """The report of a run: `demo.json` for programs, a table for people."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from omnihub_demo.bars import Freshness
+from omnihub_demo.dealing import HOT_BUYERS
+from omnihub_demo.order_verdict import OrderVerdict
 from omnihub_demo.promises import Promise, Run
 from omnihub_demo.readings import Readings
 from omnihub_demo.verdict import ERP, POS, WEB
@@ -29,6 +32,8 @@ class Report:
     opening: dict[str, Freshness]
     promises: tuple[Promise, ...]
     wall_s: float
+    orders: OrderVerdict | None = None
+    webhooks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_kept(self) -> bool:
@@ -61,11 +66,30 @@ def as_json(report: Report) -> dict[str, Any]:
         | {"by_system": {name: _figures(each) for name, each in report.run.by_system.items()}},
         "opening_freshness_ms": {name: _figures(each) for name, each in report.opening.items()},
         "wall_s": round(report.wall_s, 1),
+        **_orders(report),
         "promises": [asdict(promise) for promise in report.promises],
         "divergences": [asdict(each) for each in verdict.divergent[:SHOWN]],
         "lost": list(verdict.lost[:SHOWN]),
         "duplicates": list(verdict.repeated[:SHOWN]),
         "refused_by_reason": report.seen.rejected,
+    }
+
+
+def _orders(report: Report) -> dict[str, Any]:
+    verdict = report.orders
+    if verdict is None:
+        return {}
+    return {
+        "orders_confirmed": verdict.confirmed,
+        "orders_refused": verdict.refused,
+        "orders_open": verdict.still_open,
+        "mails_sent": verdict.mails_sent,
+        "mails_expected": verdict.mails_expected,
+        "reservations_leaked": verdict.reservations_leaked,
+        "customers_merged_wrongly": verdict.merged_wrongly,
+        "hot_sku": {"buyers": HOT_BUYERS, "held": verdict.hot_held},
+        "webhook_faults": dict(report.webhooks),
+        "order_faults": list(verdict.faults[:SHOWN]),
     }
 
 

@@ -20,6 +20,7 @@ from omnihub_demo.waiting import until
 MODULE = "omnihub_connectors.woocommerce.simulator"
 KEY, SECRET, WEBHOOK_SECRET = "woo_consumer_key", "woo_consumer_secret", "woo_webhook_secret"
 PAGE = 100
+FAULTS = ("--webhook-duplicate", "0.08", "--webhook-copies", "3", "--webhook-reorder", "0.08")
 START_TIMEOUT_S = 20.0
 
 
@@ -58,6 +59,14 @@ class Shop:
         row = answer.json()[0]
         await self._post(f"products/{row['id']}", {"stock_quantity": units})
 
+    async def injected(self) -> dict[str, int]:
+        """Return which webhook faults the store injected, by kind."""
+        answer = await self.http.get(f"{self.url}/simulator/state")
+        answer.raise_for_status()
+        return {
+            str(name): int(count) for name, count in answer.json().items() if isinstance(count, int)
+        }
+
     async def _post(self, path: str, body: Any) -> None:
         answer = await self.http.post(path, json=body)
         answer.raise_for_status()
@@ -95,6 +104,7 @@ async def open_shop(folders: Folders, port: int) -> Shop:
     """
     log = folders.logs / "shop.log"
     command = [sys.executable, "-m", MODULE, "--port", str(port), "--zone", "America/New_York"]
+    command += ["--orders-leave-stock", *FAULTS]
     keys = {
         "WOO_CONSUMER_KEY": folders.secret(KEY),
         "WOO_CONSUMER_SECRET": folders.secret(SECRET),

@@ -15,12 +15,16 @@ from omnihub_demo import report as reports
 from omnihub_demo.backlog import Backlog
 from omnihub_demo.bars import freshness, freshness_by_system
 from omnihub_demo.breaks import Break, Saboteur
+from omnihub_demo.config import WRITE_KEY
+from omnihub_demo.dealing import Orders, deal
 from omnihub_demo.facts import expected_facts
 from omnihub_demo.folders import Folders
 from omnihub_demo.hub import Hub
 from omnihub_demo.killing import Kill, kill_busy_worker
 from omnihub_demo.ledger import Ledger, judge
 from omnihub_demo.monitor import Monitor, Spectacle
+from omnihub_demo.order_readback import read_orders
+from omnihub_demo.order_verdict import judge_orders, order_promises
 from omnihub_demo.plan import build
 from omnihub_demo.play import Play
 from omnihub_demo.player import Player
@@ -29,6 +33,7 @@ from omnihub_demo.quiet import Calm, Quiet, inputs_of
 from omnihub_demo.readback import Systems, read_back
 from omnihub_demo.readings import Readings
 from omnihub_demo.schedule import Pace, Phase, Timetable, schedule
+from omnihub_demo.shoppers import Shoppers
 from omnihub_demo.stage import Stage, set_stage
 from omnihub_demo.verdict import judge_readings
 from omnihub_demo.view import line_of, show_live
@@ -61,6 +66,7 @@ class Performance:
     play_s: float
     day_began_us: int
     player: Player
+    shoppers: Shoppers
 
 
 async def perform(
@@ -69,7 +75,7 @@ async def perform(
     """Play, read back and judge; processes end with `stack`."""
     began, now_us = time.monotonic(), time.time_ns() // 1000
     console.print(f"Reading week {options.week} of a real grocer's year", highlight=False)
-    play = build(options.week, options.seed, now_us)
+    play, orders = deal(build(options.week, options.seed, now_us), now_us)
     timetable, ledger = schedule(play, PACE), judge(play)
     title = f"OmniHub: week {play.week}, seed {play.seed}"
     spectacle = Spectacle(title, ledger.facts.total, began=began)
@@ -83,11 +89,15 @@ async def perform(
         options.broken, play, timetable, ledger, stage.install, systems.erp, systems.shop
     )
     async with _watched(systems, spectacle, console):
-        done = await _play(play, timetable, stage, spectacle, saboteur)
+        done = await _play(play, orders, timetable, stage, spectacle, saboteur)
         spectacle.phase = "reading every system back"
         await saboteur.when_quiet()
         seen = await read_back(systems)
+        ordered = await read_orders(done.shoppers, stage.mail, stage.board)
+    verdict = judge_orders(ordered, orders)
     report = _judged(play, timetable, ledger, done, seen, options.broken)
+    more = (*report.promises, *order_promises(verdict, orders))
+    report = replace(report, promises=more, orders=verdict, webhooks=ordered.webhooks)
     return replace(report, wall_s=time.monotonic() - began), stage
 
 
@@ -129,12 +139,20 @@ def _judged(
 
 
 async def _play(
-    play: Play, timetable: Timetable, stage: Stage, spectacle: Spectacle, saboteur: Saboteur
+    play: Play,
+    orders: Orders,
+    timetable: Timetable,
+    stage: Stage,
+    spectacle: Spectacle,
+    saboteur: Saboteur,
 ) -> Performance:
     systems, hub = stage.systems, stage.systems.hub
     player = Player(play, timetable, systems.folders, systems.erp)
     backlog = await asyncio.to_thread(Backlog, hub.run().bootstrap, inputs_of(stage.install))
-    calm = Calm(hub, backlog, systems.folders, lambda: not player.desk.unfinished)
+    key = systems.folders.secret(WRITE_KEY)
+    shoppers = Shoppers(orders, hub, systems.shop, systems.erp, player.till, key)
+    in_opening = Calm(hub, backlog, systems.folders, lambda: not player.desk.unfinished)
+    calm = replace(in_opening, is_desk_idle=lambda: not player.desk.unfinished and shoppers.is_done)
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         desk = group.create_task(player.desk.work())
@@ -142,19 +160,22 @@ async def _play(
         kill = group.create_task(_kill(length_s, hub, backlog, player, spectacle))
         spectacle.phase = "opening counts"
         await player.play(Phase.OPENING)
-        await calm.reached(OPENING_STABLE_S, QUIET_TIMEOUT_S)
+        await in_opening.reached(OPENING_STABLE_S, QUIET_TIMEOUT_S)
         day_began_us = time.time_ns() // 1000
         player.opened.set()
         harm = group.create_task(_harm(length_s, saboteur, player))
+        buying = group.create_task(shoppers.buy(length_s))
+        serving = group.create_task(shoppers.serve())
         spectacle.phase = "the week"
         await player.play(Phase.DAY)
         spectacle.phase = "late files"
         await player.play(Phase.CLOSING)
         spectacle.phase = "until all is quiet"
-        kills, _ = await asyncio.gather(kill, harm)
+        kills, _, _ = await asyncio.gather(kill, harm, buying)
         quiet = await calm.reached(REST_STABLE_S, QUIET_TIMEOUT_S)
         desk.cancel()
-    return Performance(tuple(kills), quiet, quiet.since - began, day_began_us, player)
+        serving.cancel()
+    return Performance(tuple(kills), quiet, quiet.since - began, day_began_us, player, shoppers)
 
 
 async def _kill(

@@ -6,9 +6,11 @@ mapped before any product exists, so nothing has to wait for a code.
 
 import asyncio
 import os
+import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from omnihub_connectors.tryton.install import Installation as TrytonInstallation
 from omnihub_connectors.tryton.install import default_home
@@ -17,11 +19,13 @@ from omnihub_connectors.tryton.server import TrytonServer
 from omnihub.broker import tcp
 from omnihub.wiring.installation import Installation
 from omnihub_demo import shop as shops
-from omnihub_demo.config import ERP_PASSWORD, cross_references, write_config
+from omnihub_demo.board import start_board
+from omnihub_demo.config import ERP_PASSWORD, WRITE_KEY, cross_references, write_config
 from omnihub_demo.erp import Erp
 from omnihub_demo.folders import Folders
 from omnihub_demo.hub import STOP_GRACE_S, Hub, open_hub
 from omnihub_demo.log import open_log
+from omnihub_demo.mailbox import MailServer, open_mail
 from omnihub_demo.play import Owner, Play
 from omnihub_demo.readback import Systems
 from omnihub_demo.shop import Shop
@@ -36,6 +40,8 @@ class Stage:
     """Everything that runs, with clients; `now_us` is the moment that the play looks back from."""
 
     systems: Systems
+    mail: MailServer
+    board: Path
     install: Installation
     now_us: int
 
@@ -48,7 +54,10 @@ async def set_stage(
     api_port = tcp.choose_free(HOST, set())
     say("Starting Tryton and the web store")
     server, shop = await _neighbours(folders, say, stack, tcp.choose_free(HOST, {api_port}))
-    write_config(play, folders, api_port, shop.url, server.url)
+    mail = await open_mail(folders)
+    stack.push_async_callback(asyncio.to_thread, mail.process.end, SHOP_GRACE_S)
+    folders.write_secret(WRITE_KEY, secrets.token_urlsafe(24))
+    write_config(play, folders, api_port, shop.url, server.url, mail.port)
     say("Starting the hub: Kafka, registry, workers, views, API, connectors")
     hub = await open_hub(folders, api_port)
     stack.push_async_callback(asyncio.to_thread, hub.process.end, STOP_GRACE_S)
@@ -57,7 +66,8 @@ async def set_stage(
         stack.push_async_callback(close)
     await _master_data(play, hub, erp, shop, say)
     install, reader = open_log(folders, dict(os.environ))
-    return Stage(Systems(folders, hub, erp, shop, reader), install, now_us)
+    board = await start_board(folders, hub.run(), stack)
+    return Stage(Systems(folders, hub, erp, shop, reader), mail, board, install, now_us)
 
 
 async def _neighbours(

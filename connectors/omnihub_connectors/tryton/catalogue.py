@@ -28,6 +28,9 @@ class Catalogue:
         self._articles: dict[str, Article] = {}
         self._locations: dict[str, int] = {}
         self._outside: int | None = None
+        self._warehouses: dict[int, int] = {}
+        self._currencies: dict[str, int] = {}
+        self._countries: dict[str, int] = {}
 
     async def articles(self, codes: Iterable[str]) -> dict[str, Article]:
         """Return the products that carry `codes`; a code nobody carries is missing in it."""
@@ -67,3 +70,29 @@ class Catalogue:
                 )
             self._outside = found[0]["id"]
         return self._outside
+
+    async def warehouses(self, places: Iterable[int]) -> dict[int, int]:
+        """Return the warehouse around each storage location; one without is missing in it."""
+        wanted = set(places)
+        for place in sorted(wanted - self._warehouses.keys()):
+            domain = [["parent", "parent_of", [place]], ["type", "=", "warehouse"]]
+            rows = await self._rpc.search_read("stock.location", domain, ["name"], limit=1)
+            self._warehouses.update((place, row["id"]) for row in rows)
+        return {place: self._warehouses[place] for place in wanted if place in self._warehouses}
+
+    async def currencies(self, codes: Iterable[str]) -> dict[str, int]:
+        """Return currencies by ISO 4217 code; those Tryton does not use are missing in it."""
+        return await self._coded("currency.currency", codes, self._currencies)
+
+    async def countries(self, codes: Iterable[str]) -> dict[str, int]:
+        """Return countries by ISO 3166 code; a Tryton may have none at all."""
+        return await self._coded("country.country", codes, self._countries)
+
+    async def _coded(
+        self, model: str, codes: Iterable[str], known: dict[str, int]
+    ) -> dict[str, int]:
+        wanted = {code for code in codes if code}
+        if missing := sorted(wanted - known.keys()):
+            rows = await self._rpc.search_read(model, [["code", "in", missing]], ["code"])
+            known |= {row["code"]: row["id"] for row in rows}
+        return {code: known[code] for code in wanted if code in known}

@@ -1,6 +1,6 @@
 """Configuration of a Tryton instance."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -34,6 +34,13 @@ class TrytonConfig(ConnectorConfig):
         default=None,
         description="Name of the lost-and-found location that takes what is sold; "
         "needed when there are several.",
+    )
+    read_sales: bool = Field(
+        default=False,
+        description="Read confirmed sales that staff made as orders; needs the module sale.",
+    )
+    payment_of_sales: Literal["PAID", "ON_COLLECTION"] = Field(
+        default="ON_COLLECTION", description="How a sale that staff confirmed counts as paid."
     )
     poll_interval_s: float = Field(default=5.0, gt=0)
     late_commit_s: float = Field(

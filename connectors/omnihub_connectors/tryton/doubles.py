@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from omnihub.connect.http import Patience, PatientTransport
+from omnihub.connect.kit import TOKENS
 from omnihub.connect.kit.subject import Canonical
 from omnihub.connect.sdk import Context, Delivery, Fact, Offset, State, Stream
 from omnihub.model.ids import DeliveryId, InstanceId, Sku, TenantId
@@ -29,7 +30,7 @@ PRODUCTS = [NewProduct(Sku(f"SKU-{number:03}"), f"Product {number}") for number 
 OPENING_DAY = date(2026, 3, 1)
 OPENING_MILLI = 100_000
 ACCEPTED_AT_US = 1_900_000_000_000_000
-WRITES = (".create", ".wait", ".assign_force", ".do")
+WRITES = (".create", ".wait", ".assign_force", ".do", ".quote", ".confirm", "sale.sale.write")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Shop:
 
     def told(self, deliveries: Sequence[Delivery]) -> list[Fact | State]:
         """Return the facts and states in `deliveries`."""
-        mapping = TrytonMapping(self.config)
+        mapping = TrytonMapping(self.config, TOKENS)
         entities = [entity for each in deliveries for entity in mapping.split(raw_delivery(each))]
         return [told for entity in entities for told in mapping.translate(entity, Canonical())]
 

@@ -1,4 +1,4 @@
-"""What is polled from Tryton: four feeds, each ordered by a time stamp and the row's id.
+"""What is polled from Tryton: feeds, each ordered by a time stamp and the row's id.
 
 Guarantees: `read` is a function of the offset; late commits are found (see `window`); what a page
 holds are the bytes of Tryton's answer. Does not: see rows that were deleted.
@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from omnihub.connect.sdk import Batch, Delivery, Offset
+from omnihub_connectors.tryton.journal import PREFIX
 from omnihub_connectors.tryton.rpc import Domain, Row, TrytonRpc, result_of
+from omnihub_connectors.tryton.sale_payload import SALE_FIELDS
 from omnihub_connectors.tryton.window import Digest, Mark, Window
 
 MODEL_HEADER = "model"
 PRODUCT, COUNT_LINE, MOVE = "product.product", "stock.inventory.line", "stock.move"
+SALE = "sale.sale"
 PRODUCT_FIELDS = [
     "code",
     "active",
@@ -52,17 +55,34 @@ MOVE_FIELDS = [
 ]
 INACTIVE_TOO = {"active_test": False}
 """Context: archived records, and what belongs to them, are searched as well."""
-FIELDS = {PRODUCT: PRODUCT_FIELDS, COUNT_LINE: COUNT_FIELDS, MOVE: MOVE_FIELDS}
+FIELDS = {
+    PRODUCT: PRODUCT_FIELDS,
+    COUNT_LINE: COUNT_FIELDS,
+    MOVE: MOVE_FIELDS,
+    SALE: SALE_FIELDS,
+}
+"""What of one record is read again."""
+DELIVERY_FIELDS = [
+    *MOVE_FIELDS,
+    "shipment.outgoing_moves.product.code",
+    "shipment.outgoing_moves.sale.reference",
+]
+SALE_STATES = ("confirmed", "processing", "done")
+_TO_CUSTOMERS = "stock.shipment.out,%"
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Rows of `model` that match `domain`, by `stamp` (a field, perhaps of a related record)."""
+    """Rows of `model` that match `domain`, by `stamp` (a field, perhaps of a related record).
+
+    `fields` are what is read of each; those of the model unless told.
+    """
 
     name: str
     model: str
     stamp: str
     domain: Domain
+    fields: tuple[str, ...] = ()
 
     def mark(self, row: Row) -> Mark:
         """Return the place of `row`."""
@@ -84,8 +104,11 @@ class Feed:
         return ["OR", [self.stamp, "<", mark.at], same]
 
 
-def feeds(locations: tuple[str, ...]) -> dict[str, Feed]:
-    """Return the feeds of an instance that follows `locations`, by name."""
+def feeds(locations: tuple[str, ...], *, with_sales: bool = False) -> dict[str, Feed]:
+    """Return the feeds of an instance that follows `locations`, by name.
+
+    `with_sales`: sales of staff as well; deliveries to customers then come with their sale.
+    """
     here = list(locations)
     counted = [["inventory.state", "=", "done"], ["inventory.location.code", "in", here]]
     moved = [
@@ -93,15 +116,26 @@ def feeds(locations: tuple[str, ...]) -> dict[str, Feed]:
         ["effective_date", "!=", None],
         ["OR", ["from_location.code", "in", here], ["to_location.code", "in", here]],
     ]
-    all_feeds = (
+    all_feeds = [
         Feed("products", PRODUCT, "last_modified_at", []),
         # A new name is written to the template alone.
         Feed("templates", PRODUCT, "template.write_date", []),
         # Lines have no stamp of their confirmation; their inventory has.
         Feed("counts", COUNT_LINE, "inventory.write_date", counted),
-        Feed("moves", MOVE, "last_modified_at", moved),
-    )
+        Feed("moves", MOVE, "last_modified_at", moved if not with_sales else [*moved, _ELSEWHERE]),
+    ]
+    if with_sales:
+        delivered = [*moved, ["shipment", "like", _TO_CUSTOMERS]]
+        fields = tuple(DELIVERY_FIELDS)
+        all_feeds += [
+            Feed("deliveries", MOVE, "last_modified_at", delivered, fields),
+            Feed("sales", SALE, "write_date", [["state", "in", list(SALE_STATES)], _OF_STAFF]),
+        ]
     return {feed.name: feed for feed in all_feeds}
+
+
+_ELSEWHERE = ["OR", ["shipment", "=", None], ["shipment", "not like", _TO_CUSTOMERS]]
+_OF_STAFF = ["OR", ["reference", "=", None], ["reference", "not like", f"{PREFIX}%"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +170,7 @@ class FeedReader:
             0,
             limit,
             [[feed.stamp, "ASC"], ["id", "ASC"]],
-            FIELDS[feed.model],
+            list(feed.fields) or FIELDS[feed.model],
             repeatable=True,
             **INACTIVE_TOO,
         )

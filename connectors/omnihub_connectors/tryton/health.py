@@ -7,19 +7,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from omnihub.connect.errors import AuthFailed
+from omnihub.connect.errors import AuthFailed, Refused
 from omnihub.connect.sdk import Finding, Health
 from omnihub.model.errors import OmniHubError
 from omnihub_connectors.tryton.catalogue import Catalogue
 from omnihub_connectors.tryton.config import TrytonConfig
 from omnihub_connectors.tryton.journal import SHIPMENT, Journal
 from omnihub_connectors.tryton.movements import BUTTONS_IN_TRANSIT
+from omnihub_connectors.tryton.parties import PARTY
 from omnihub_connectors.tryton.rpc import TrytonRpc
+from omnihub_connectors.tryton.sale_journal import SALE
 
 SERIES = "8."
 CLOCK_TOLERANCE_S = 60.0
 READS = ("product.product", "product.template", "stock.inventory", "stock.location", "stock.move")
 WRITES = (SHIPMENT, "stock.move")
+SALES = (SALE, PARTY)
 Looked = tuple[Health, str, str]
 
 
@@ -39,6 +42,7 @@ class Checkup:
             ("clock", self._clock, False),
             ("rights", self._rights, False),
             ("locations", self._locations, False),
+            ("sales", self._sales, False),
             ("leftovers", self._leftovers, False),
         ]
         for point, look, is_vital in points:
@@ -78,6 +82,23 @@ class Checkup:
             cure = "give the user the groups Stock and Stock Force Assignment"
             return Health.FAILED, f"lacks: {', '.join(lacking)}", cure
         return Health.OK, "may read products and stock, and write internal shipments", ""
+
+    async def _sales(self) -> Looked:
+        asked = "model.ir.model.access.get_access"
+        try:
+            access = await self.rpc.call(asked, list(SALES), repeatable=True)
+        except Refused:
+            return self._without_sales("Tryton has no module sale", "activate it")
+        rights = ("read", "create", "write")
+        lacking = [name for name in SALES if not all(access[name][each] for each in rights)]
+        if lacking:
+            told = f"may not read and write {', '.join(lacking)}"
+            return self._without_sales(told, "give the user the group Sales")
+        return Health.OK, "may read and write sales and parties", ""
+
+    def _without_sales(self, told: str, cure: str) -> Looked:
+        health = Health.FAILED if self.config.read_sales else Health.WARNING
+        return health, told, f"{cure}, if orders or totals should stand in Tryton's book"
 
     async def _forbidden_buttons(self) -> list[str]:
         context = await self.rpc.user_context()

@@ -32,7 +32,7 @@ MODULES = ("stock", "sale", "purchase", "account_invoice", "account_invoice_stoc
 COMPANY = "OmniHub Retail"
 ADMIN = "admin"
 CONNECTOR_USER = "omnihub"
-CONNECTOR_GROUPS = ("Stock", "Stock Force Assignment")
+CONNECTOR_GROUPS = ("Stock", "Stock Force Assignment", "Sales")
 HOME_VARIABLE = "OMNIHUB_TRYTON_HOME"
 _RECIPE = "1"
 """Raise it when what a template holds changes."""

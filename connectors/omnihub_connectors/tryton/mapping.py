@@ -1,9 +1,10 @@
 """From Tryton's rows to canonical events.
 
-Guarantees: a counted line and a done move are facts, a product is a state whose version is the
-later of its own and its template's time stamp. Moves that the hub itself wrote, and those that an
-inventory makes of its lines, tell nothing. A cancelled move tells itself and its reversal, so the
-sum is right whether or not it was told before.
+Guarantees: a counted line and a done move are facts; a product is a state whose version is the
+later of its own and its template's time stamp, a sale that staff made one whose version is its time
+stamp. Moves and sales that the hub itself wrote, and moves that an inventory makes of its lines,
+tell nothing. Goods delivered for a sale carry the id of its order. A cancelled move tells itself
+and its reversal, so the sum is right whether or not it was told before.
 Does not: know times of day. A count or move made on its own day has the time it was entered at; any
 other count holds for the end of its day, any other move for noon.
 """
@@ -17,11 +18,13 @@ import msgspec
 from omnihub.connect.entities import event_meta, source_entity
 from omnihub.connect.errors import BadDelivery
 from omnihub.connect.gtin import gtin_14
+from omnihub.connect.personal import order_id_of
 from omnihub.connect.sdk import Fact, Mapping, Refs, State
 from omnihub.model.errors import RejectedError
-from omnihub.model.ids import LocationId, MovementId, Sku, derive_id
+from omnihub.model.ids import LocationId, MovementId, OrderId, Sku, derive_id
 from omnihub.model.records import (
     MovementKind,
+    PaymentState,
     ProductStatus,
     ProductUpserted,
     RawDelivery,
@@ -31,9 +34,19 @@ from omnihub.model.records import (
 )
 from omnihub.model.time import to_us
 from omnihub_connectors.tryton.config import TrytonConfig
-from omnihub_connectors.tryton.feeds import COUNT_LINE, MODEL_HEADER, MOVE, PRODUCT
+from omnihub_connectors.tryton.feeds import (
+    COUNT_LINE,
+    MODEL_HEADER,
+    MOVE,
+    PRODUCT,
+    SALE,
+    SALE_STATES,
+)
 from omnihub_connectors.tryton.journal import is_ours
-from omnihub_connectors.tryton.payload import CountRow, MoveRow, Place, ProductRow
+from omnihub_connectors.tryton.payload import Coded, CountRow, MoveRow, ProductRow
+from omnihub_connectors.tryton.sale_orders import buyer, contact, placed
+from omnihub_connectors.tryton.sale_payload import SaleRow
+from omnihub_connectors.tryton.sale_rows import order_in
 
 NOON = time(12)
 END_OF_DAY = time.max
@@ -162,9 +175,28 @@ class TrytonMapping(Mapping[TrytonConfig]):
             from_location=way[0],
             to_location=way[1],
             quantity_milli=round(row.internal_quantity * 1000),
+            order_id=_order_id(entity, row),
         )
 
-    def _place(self, place: Place, refs: Refs) -> LocationId | None:
+    def sale(self, entity: SourceEntity, refs: Refs) -> list[Fact | State]:
+        """Tell a sale that staff made as an order, and its party as a person."""
+        row: SaleRow = SaleRow.of(entity.body)
+        is_return = any((line.quantity or 0) < 0 for line in row.lines)
+        if is_ours(row.reference or "") or row.state not in SALE_STATES:
+            return []
+        if is_return or not row.goods:
+            return []
+        version = _utc_us(row.write_date)
+        day = row.sale_date or row.create_date.date()
+        times = (version, self._moment(day, row.create_date, NOON))
+        payment = PaymentState(self.config.payment_of_sales)
+        reached = contact(entity, row, self.tokens)
+        place = self._place(row.warehouse.storage_location, refs) if row.warehouse else None
+        order = placed(entity, row, refs, place, payment, times, reached)
+        person = buyer(entity, row, reached, self.tokens, version)
+        return [State("order", version, (order,)), State("buyer", version, (person,))]
+
+    def _place(self, place: Coded, refs: Refs) -> LocationId | None:
         """Return the canonical location of a followed place; None is outside."""
         if place.code is None or place.code not in self.config.locations:
             return None
@@ -186,6 +218,7 @@ _TRANSLATORS: dict[str, Callable[[TrytonMapping, SourceEntity, Refs], list[Fact 
     PRODUCT: TrytonMapping.product,
     COUNT_LINE: TrytonMapping.count,
     MOVE: TrytonMapping.move,
+    SALE: TrytonMapping.sale,
 }
 
 
@@ -195,6 +228,14 @@ def _sku(code: str | None, of: str, refs: Refs) -> Sku:
             "sku_missing", f"{of} has no product code. Give the variant one in Tryton.", of
         )
     return Sku(refs.resolve("sku", code))
+
+
+def _order_id(entity: SourceEntity, row: MoveRow) -> OrderId | None:
+    """Return the order whose goods a delivery hands over, so that they settle its reservation."""
+    sale = row.document.sale_of(row.product.code) if row.document is not None else None
+    if sale is None:
+        return None
+    return order_in(sale.reference) or order_id_of(entity.tenant, entity.instance, str(sale.id))
 
 
 def _kind(row: MoveRow) -> MovementKind:

@@ -12,15 +12,15 @@ Does not: keep the order of movements; they are sums, and negative stock is acce
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from omnihub.connect.errors import AuthFailed, PartialWrite, Refused
+from omnihub.connect.errors import Refused
 from omnihub.connect.sdk import Refs
-from omnihub.model.errors import OmniHubError, RetryableError, Unmapped
+from omnihub.model.errors import OmniHubError, Unmapped
 from omnihub.model.ids import CommandId, LocationId
 from omnihub.model.records import RecordMovement
 from omnihub.model.time import from_us
@@ -34,6 +34,7 @@ from omnihub_connectors.tryton.journal import (
     reference_of,
     token_of,
 )
+from omnihub_connectors.tryton.outcome import Outcome
 from omnihub_connectors.tryton.rpc import Row, TrytonRpc
 
 MAX_LINES = 50
@@ -64,18 +65,6 @@ class Line:
     quantity: float
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What became of commands so far."""
-
-    done: dict[CommandId, str] = field(default_factory=dict)
-    failed: dict[CommandId, OmniHubError] = field(default_factory=dict)
-
-    def fail(self, lines: Iterable[Line], error: OmniHubError) -> None:
-        """Note that `lines` failed."""
-        self.failed |= {line.command_id: error for line in lines}
-
-
 class MovementSink:
     """Writes movements through one account."""
 
@@ -86,26 +75,15 @@ class MovementSink:
         self._refs = refs
         self._zone = zone
 
-    async def write(self, commands: Sequence[RecordMovement]) -> dict[CommandId, str]:
-        """Carry out `commands`; return the number of the document of each.
+    async def write(self, commands: Sequence[RecordMovement], outcome: Outcome) -> None:
+        """Carry out `commands`; note the number of the document of each.
 
         Raises:
-            Transient, RateLimited, AuthFailed: nothing is known to be done; ask again.
-            PartialWrite: some are done; each other has its own error.
+            Transient, RateLimited, AuthFailed: of those not noted nothing is known; ask again.
         """
-        outcome = Outcome()
         since = from_us(min(each.accepted_at_us for each in commands)).replace(tzinfo=None)
         lines = await self._lines(commands, outcome)
-        try:
-            await self._record(lines, since - CLOCK_TOLERANCE, outcome)
-        except (RetryableError, AuthFailed) as error:
-            if not outcome.failed:
-                raise
-            known = outcome.done.keys() | outcome.failed.keys()
-            outcome.fail((line for line in lines if line.command_id not in known), error)
-        if outcome.failed:
-            raise PartialWrite(outcome.done, outcome.failed)
-        return outcome.done
+        await self._record(lines, since - CLOCK_TOLERANCE, outcome)
 
     async def _record(self, lines: Sequence[Line], since: datetime, outcome: Outcome) -> None:
         by_token = {line.token: line for line in lines}

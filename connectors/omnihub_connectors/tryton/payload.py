@@ -11,7 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from omnihub_connectors.tryton.codec import decode
 
 
-class _Row(BaseModel):
+class PayloadRow(BaseModel):
+    """A record by its id; fields that nobody asked for are ignored."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: int
@@ -22,25 +24,25 @@ class _Row(BaseModel):
         return cls.model_validate(decode(body))
 
 
-class Named(_Row):
+class Named(PayloadRow):
     """Something with a name."""
 
     name: str
 
 
-class Unit(_Row):
+class Unit(PayloadRow):
     """A unit of measure by its symbol."""
 
     symbol: str
 
 
-class Identifier(_Row):
+class Identifier(PayloadRow):
     """A bar code or the like."""
 
     code: str
 
 
-class Template(_Row):
+class Template(PayloadRow):
     """What the variants of a product share."""
 
     name: str
@@ -50,7 +52,7 @@ class Template(_Row):
     write_date: datetime | None = None
 
 
-class ProductRow(_Row):
+class ProductRow(PayloadRow):
     """A variant: what is sold."""
 
     code: str | None = None
@@ -60,7 +62,7 @@ class ProductRow(_Row):
     last_modified_at: datetime
 
 
-class Coded(_Row):
+class Coded(PayloadRow):
     """Something known by its code."""
 
     code: str | None = None
@@ -72,7 +74,7 @@ class Place(Coded):
     type: str
 
 
-class Inventory(_Row):
+class Inventory(PayloadRow):
     """The document a counted line belongs to."""
 
     number: str | None = None
@@ -82,7 +84,7 @@ class Inventory(_Row):
     write_date: datetime
 
 
-class CountRow(_Row):
+class CountRow(PayloadRow):
     """One counted product; without quantity, nobody counted it."""
 
     product: Coded = Field(alias="product.")
@@ -91,13 +93,36 @@ class CountRow(_Row):
     inventory: Inventory = Field(alias="inventory.")
 
 
-class Document(_Row):
+class ReferredSale(PayloadRow):
+    """The sale because of which goods leave."""
+
+    reference: str | None = None
+
+
+class OutgoingMove(PayloadRow):
+    """What a shipment hands to the buyer; it alone knows its sale."""
+
+    product: Coded = Field(alias="product.")
+    sale: ReferredSale | None = Field(alias="sale.", default=None)
+
+
+class Document(PayloadRow):
     """The shipment that a move is part of."""
 
     reference: Annotated[str, BeforeValidator(lambda told: told or "")] = ""
+    outgoing_moves: tuple[OutgoingMove, ...] = Field(alias="outgoing_moves.", default=())
+
+    def sale_of(self, product: str | None) -> ReferredSale | None:
+        """Return the one sale for which `product` leaves; None if there is none or several."""
+        sales = {
+            move.sale.id: move.sale
+            for move in self.outgoing_moves
+            if move.sale is not None and move.product.code == product
+        }
+        return next(iter(sales.values())) if len(sales) == 1 else None
 
 
-class MoveRow(_Row):
+class MoveRow(PayloadRow):
     """Goods moved from one location to another; `internal_quantity` is in the product's unit."""
 
     product: Coded = Field(alias="product.")

@@ -5,9 +5,8 @@ furthest, else the elder, is kept; the others are cancelled as long as Tryton al
 Does not: count cancelled sales: what a person cancelled is written anew by a retry.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import batched
 
 from omnihub.connect.errors import Refused
 from omnihub_connectors.tryton.rpc import Row, TrytonRpc
@@ -91,5 +90,7 @@ def _sale(row: Row) -> Sale:
     )
 
 
-def _chunks(references: Iterable[str]) -> list[list[str]]:
-    return [list(each) for each in batched(sorted(references), _REFERENCES_PER_SEARCH)]
+def _chunks(references: Collection[str]) -> list[list[str]]:
+    wanted = sorted(references)
+    size = _REFERENCES_PER_SEARCH
+    return [wanted[start : start + size] for start in range(0, len(wanted), size)]

@@ -214,5 +214,7 @@ def test_what_is_no_page_is_parked_whole(body: bytes) -> None:
 
 
 def test_rows_of_an_unknown_model_are_parked_whole() -> None:
-    with pytest.raises(BadDelivery, match=r"sale\.sale"):
-        MAPPING.split(raw_delivery(Delivery("x", b'{"result":[]}', {MODEL_HEADER: "sale.sale"})))
+    with pytest.raises(BadDelivery, match=r"purchase\.purchase"):
+        MAPPING.split(
+            raw_delivery(Delivery("x", b'{"result":[]}', {MODEL_HEADER: "purchase.purchase"}))
+        )

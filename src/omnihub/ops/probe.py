@@ -1,4 +1,7 @@
-"""Asks a process on this machine whether it is ready, without an HTTP library."""
+"""Asks a process on this machine whether it is ready, without an HTTP library.
+
+Guarantees: a process that only waits for a system outside counts as ready: it does what it can.
+"""
 
 import asyncio
 import json
@@ -9,7 +12,7 @@ _TIMEOUT_S = 2.0
 
 
 async def probe(url: str, token: str) -> str | None:
-    """Return None when `url` answers 200, else why not."""
+    """Return None when the process at `url` does its own work, else why not."""
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             return _judge(await _get(url, token))
@@ -34,7 +37,10 @@ def _judge(answer: bytes) -> str | None:
     if status == [b"200"]:
         return None
     try:
-        failing = json.loads(body).get("failing", {})
+        told = json.loads(body)
     except ValueError:
         return NO_ANSWER if not status else f"HTTP {status[0].decode()}"
+    failing = told.get("failing", {})
+    if not failing and told.get("failing_outside"):
+        return None
     return ", ".join(f"{part}: {why}" for part, why in failing.items()) or "not ready"

@@ -87,9 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Scrapes are not worth a line."""
 
     def _ready(self) -> None:
-        failing = self._health.failing()
-        body = {"status": "not ready" if failing else "ready", "failing": failing}
-        self._answer(503 if failing else 200, "application/json", json.dumps(body).encode())
+        failing, outside = self._health.failing(), self._health.failing_outside()
+        is_ready = not failing and not outside
+        status = "ready" if is_ready else "not ready"
+        body = {"status": status, "failing": failing, "failing_outside": outside}
+        self._answer(200 if is_ready else 503, "application/json", json.dumps(body).encode())
 
     def _answer(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)

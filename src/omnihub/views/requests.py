@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import BigInteger, Column, Engine, MetaData, String, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from omnihub.views.schema import make_tables
+
 _METADATA = MetaData()
 _REQUEST = Table(
     "api_request",
@@ -36,7 +38,7 @@ class Requests:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        _METADATA.create_all(engine)
+        make_tables(engine, _METADATA)
         maker = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
         self._insert = maker(_REQUEST).on_conflict_do_nothing()
 

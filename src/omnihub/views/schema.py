@@ -18,6 +18,7 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 METADATA = MetaData()
 
@@ -212,15 +213,27 @@ def open_views(url: str) -> Engine:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", tune_sqlite)
-    METADATA.create_all(engine)
+    make_tables(engine, METADATA)
     return engine
+
+
+def make_tables(engine: Engine, metadata: MetaData) -> None:
+    """Make the tables and indexes that are missing.
+
+    All processes of a first start come here at once: asking first and then making would race.
+    """
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in sorted(table.indexes, key=lambda each: str(each.name)):
+                connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 def tune_sqlite(connection: DBAPIConnection, _: object) -> None:
     """Let readers and writers of other processes in."""
     cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 5000")  # First: the next one may have to wait, too.
     cursor.execute("PRAGMA journal_mode = WAL")
     # The log holds everything: a lost tail of the view is folded again.
     cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.execute("PRAGMA busy_timeout = 5000")
     cursor.close()

@@ -72,6 +72,7 @@ async def _run(process: Process, install: Installation, instance: Instance) -> N
             refs = CrossReferences(maps_of(known), channels_of(known))
             runtime = ConnectorRuntime(instance, ports, refs)
             process.health.works("log")
+            process.health.neighbour(instance.id, lambda: "; ".join(runtime.faults()) or None)
             await runtime.run(stop)
     finally:
         await commands.close()

@@ -82,9 +82,9 @@ class Net:
 
     def _add(self, whose: str, text: str) -> None:
         for how, needle in _folded_guises(text):
-            self._folded[needle.lower()] = f"{whose}, {how}"
+            self._folded.setdefault(needle.lower(), f"{whose}, {how}")
         for how, needle in _exact_guises(text):
-            self._exact[needle] = f"{whose}, {how}"
+            self._exact.setdefault(needle, f"{whose}, {how}")
 
 
 def _folded_guises(text: str) -> Iterator[tuple[str, bytes]]:

@@ -86,7 +86,12 @@ class Hub:
             self._up = subprocess.Popen(
                 [*OMNIHUB, "up"], cwd=self.folder, env=self._environ, stdout=out, stderr=out
             )
-        self.until(lambda: self.run().get("ready"), "ready", 90)
+        try:
+            self.until(lambda: self.run().get("ready"), "ready", 60)
+        except BaseException:  # Nobody stops what never started.
+            self._up.terminate()
+            self._up.wait(60)
+            raise
         run = self.run()
         key = {"Authorization": f"Bearer {run['token']}"}
         self.api = httpx.Client(base_url=run["api_url"], headers=key, timeout=30)

@@ -1,12 +1,12 @@
 """Everything a hub leaves behind, as bytes: its topics, its files, its answers.
 
 Guarantees: topics are read by a plain consumer, uncommitted records included; files are read whole.
+Does not: unpack the broker's files: lz4 leaves most texts as they are, but not all of them.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
@@ -25,8 +25,8 @@ class Sighting:
     content: bytes
 
 
-def topics(bootstrap: str) -> Iterator[Sighting]:
-    """Yield each topic: keys, values, and headers of all its records."""
+def topics(bootstrap: str) -> list[Sighting]:
+    """Return each topic: keys, values, and headers of all its records."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -34,29 +34,33 @@ def topics(bootstrap: str) -> Iterator[Sighting]:
             "isolation.level": "read_uncommitted",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
         }
     )
     try:
-        found = consumer.list_topics(timeout=PATIENCE_S).topics
-        for name in sorted(set(found) - {NOT_OURS}):
-            yield Sighting(f"topic {name}", b"\n".join(_records(consumer, name, found[name])))
+        known = consumer.list_topics(timeout=PATIENCE_S).topics
+        found: dict[str, list[bytes]] = {name: [] for name in known if name != NOT_OURS}
+        ends = [(name, at) for name in found for at in known[name].partitions]
+        for message in _all(consumer, ends):
+            found[str(message.topic())].append(_bytes(message))
     finally:
         consumer.close()
+    return [Sighting(f"topic {name}", b"\n".join(told)) for name, told in sorted(found.items())]
 
 
-def _records(consumer: Consumer, topic: str, metadata: Any) -> Iterator[bytes]:
-    open_ends = set(metadata.partitions)
-    consumer.assign([TopicPartition(topic, at, OFFSET_BEGINNING) for at in open_ends])
+def _all(consumer: Consumer, partitions: list[tuple[str, int]]) -> Iterator[Message]:
+    open_ends = set(partitions)
+    consumer.assign([TopicPartition(*one, OFFSET_BEGINNING) for one in partitions])
     while open_ends:
         message = consumer.poll(PATIENCE_S)
-        assert message is not None, f"{topic} was not read to its end"
+        assert message is not None, f"not read to the end: {open_ends}"
         error = message.error()
         if error is None:
-            yield _bytes(message)
+            yield message
         elif error.code() == KafkaError._PARTITION_EOF:
-            open_ends.discard(message.partition())
+            open_ends.discard((str(message.topic()), int(message.partition() or 0)))
         else:
-            raise AssertionError(f"{topic}: {error}")
+            raise AssertionError(f"{message.topic()}: {error}")
 
 
 def _bytes(message: Message) -> bytes:

@@ -49,6 +49,27 @@ class Counted:
         return _transaction(self.store, "90", self.number, self.at, content)
 
 
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """One receipt of ordered goods that are handed over: (item, quantity) of whose order."""
+
+    number: int
+    item: str
+    quantity: str
+    order: str
+    source: str
+
+    def xml(self) -> str:
+        """Return the transaction."""
+        order = f'<InventoryReservationID OrderSource="{self.source}">{self.order}'
+        goods = f"<ItemID>{self.item}</ItemID><Quantity>{self.quantity}</Quantity>{order}"
+        goods = f"{goods}</InventoryReservationID>"
+        line = f"<PreviousCustomerOrder>{goods}</PreviousCustomerOrder>"
+        line = f"<LineItem><SequenceNumber>1</SequenceNumber>{line}</LineItem>"
+        content = f"<RetailTransaction>{line}</RetailTransaction>"
+        return _transaction(STORE, "3", self.number, "18:00:00", content)
+
+
 def sold(number: int, item: str, quantity: int | str = 1, **where: str) -> Sold:
     """A receipt of one line."""
     return Sold(number, ((item, str(quantity)),), **where)
@@ -59,7 +80,12 @@ def counted(number: int, item: str, quantity: int | str, **where: str) -> Counte
     return Counted(number, ((item, str(quantity)),), **where)
 
 
-def poslog(*told: Sold | Counted) -> str:
+def collected(number: int, item: str, quantity: int, order: str, source: str) -> Collected:
+    """A receipt of goods that were ordered elsewhere."""
+    return Collected(number, item, str(quantity), order, source)
+
+
+def poslog(*told: Sold | Counted | Collected) -> str:
     """A file that holds `told`, in this order."""
     return _file([each.xml() for each in told])
 

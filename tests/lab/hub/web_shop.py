@@ -29,6 +29,7 @@ class Shop:
         seed = folder / "products.json"
         seed.write_text(json.dumps(products))
         command = [sys.executable, "-m", MODULE, "--port", str(port), "--seed-file", str(seed)]
+        command.append("--orders-leave-stock")  # The hub alone owns quantities.
         self._process = subprocess.Popen(command, env={**os.environ, **KEYS})
         auth = (KEYS["WOO_CONSUMER_KEY"], KEYS["WOO_CONSUMER_SECRET"])
         self.rest = httpx.Client(base_url=f"{self.url}/wp-json/wc/v3", auth=auth)

@@ -9,6 +9,7 @@ import pytest
 
 from omnihub.ops.health import Health
 from omnihub.ops.metrics import Metrics
+from omnihub.ops.probe import probe
 from omnihub.ops.server import OpsServer, PortTaken, serve_ops
 
 
@@ -52,6 +53,27 @@ def test_ready_only_when_every_part_works_and_names_the_others(
     health.works("partitions")
     health.probe("disk", lambda: None)
     assert get(server, "/ready")[0] == 200
+
+
+def test_a_system_outside_that_is_away_is_named_apart(server: OpsServer, health: Health) -> None:
+    health.neighbour("erp", lambda: "write: connection refused")
+    status, body = get(server, "/ready")
+    told = json.loads(body)
+    assert (status, told["status"], told["failing"]) == (503, "not ready", {})
+    assert told["failing_outside"] == {"erp": "write: connection refused"}
+    health.neighbour("erp", lambda: None)
+    assert get(server, "/ready")[0] == 200
+
+
+async def test_who_starts_processes_waits_for_their_own_parts_alone(
+    server: OpsServer, health: Health
+) -> None:
+    url = f"http://127.0.0.1:{server.port}/ready"
+    health.neighbour("erp", lambda: "away")
+    health.expect("log")
+    assert await probe(url, "k") == "log: starting"
+    health.works("log")
+    assert await probe(url, "k") is None
 
 
 def test_metrics_have_the_prefix_and_the_build(server: OpsServer) -> None:

@@ -1,0 +1,74 @@
+"""Asks every system what it knows of the orders, through its own API."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omnihub_demo.dealing import Channel
+from omnihub_demo.hub import Hub
+from omnihub_demo.mailbox import MailServer
+from omnihub_demo.order_verdict import OrderReadings
+from omnihub_demo.shop import Shop
+from omnihub_demo.shoppers import Shoppers
+
+SALES = False
+
+
+async def read_orders(shoppers: Shoppers, mail: MailServer, board: Path) -> OrderReadings:
+    """Read everything back."""
+    hub, shop = shoppers.hub, shoppers.shop
+    rows = await hub.items("/v1/orders", {})
+    known = [row for row in rows if row["number"] in shoppers.numbers]
+    details = {row["number"]: await hub.get(f"/v1/orders/{row['order_id']}") for row in known}
+    emails = sorted(
+        {
+            order.household.email
+            for order in shoppers.orders.placed
+            if order.channel is not Channel.PHONE
+        }
+    )
+    return OrderReadings(
+        orders=tuple(rows),
+        details=details,
+        numbers=dict(shoppers.numbers),
+        shop_orders=tuple(await _shop_orders(shop)),
+        erp_sales=await shoppers.erp.sales() if SALES else None,
+        held_milli=await _held_milli(hub),
+        mails=await asyncio.to_thread(_mails, mail),
+        customers_of={email: await _customers(hub, email) for email in emails},
+        board=await asyncio.to_thread(_shown, board),
+        webhooks=await shop.injected(),
+    )
+
+
+def _shown(board: Path) -> Any:
+    return json.loads(board.read_text()) if board.exists() else None
+
+
+def _mails(mail: MailServer) -> Counter[str]:
+    return mail.mails()
+
+
+async def _shop_orders(shop: Shop) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    page, pages = 1, 1
+    while page <= pages:
+        answer = await shop.http.get("orders", params={"per_page": 100, "page": page})
+        answer.raise_for_status()
+        found += answer.json()
+        page, pages = page + 1, int(answer.headers["X-WP-TotalPages"])
+    return found
+
+
+async def _held_milli(hub: Hub) -> int:
+    rows = await hub.items("/v1/stock", {})
+    return sum(row["held_milli"] + row["committed_milli"] for row in rows)
+
+
+async def _customers(hub: Hub, email: str) -> tuple[str, ...]:
+    answer = await hub.http.post("/v1/customers/search", json={"email": email})
+    answer.raise_for_status()
+    return tuple(row["customer_id"] for row in answer.json()["items"])

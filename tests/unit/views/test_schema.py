@@ -1,0 +1,32 @@
+"""The tables of the views: made by whoever comes first."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+from sqlalchemy import inspect
+
+from omnihub.views.schema import METADATA, open_views
+
+AT_ONCE = 8
+
+
+def test_processes_that_open_new_views_at_once_all_find_every_table(tmp_path: Path) -> None:
+    for attempt in range(5):
+        url, start = f"sqlite:///{tmp_path}/{attempt}.sqlite", Barrier(AT_ONCE)
+
+        def tables(_: int, url: str = url, start: Barrier = start) -> set[str]:
+            start.wait(10)
+            return set(inspect(open_views(url)).get_table_names())
+
+        with ThreadPoolExecutor(AT_ONCE) as processes:
+            seen = list(processes.map(tables, range(AT_ONCE)))
+        assert seen == [set(METADATA.tables)] * AT_ONCE
+
+
+def test_tables_have_their_indexes_and_are_made_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/views.sqlite"
+    for engine in (open_views(url), open_views(url)):
+        for table in METADATA.sorted_tables:
+            made = {index["name"] for index in inspect(engine).get_indexes(table.name)}
+            assert made == {index.name for index in table.indexes}
