@@ -19,7 +19,7 @@ from omnihub_demo.verdict import ERP, POS, WEB, WEB_PLACE
 ERP_PASSWORD = "tryton_password"  # noqa: S105 (the name of a file)
 WORKERS = 2
 APP, MAIL = "app", "mail"
-APP_PLACE = "APP"
+APP_PLACE, PHONE_PLACE = "APP", "PHONE"
 WRITE_KEY = "app_write_key"
 
 
@@ -38,9 +38,10 @@ def write_config(
         "channels": {
             WEB_PLACE: {"locations": _erp_locations(play)},
             APP_PLACE: {"locations": _app_locations(play)},
+            PHONE_PLACE: {"locations": [warehouse]},
         },
         "locations": _locations(play),
-        "orders": {"sources": {WEB_PLACE: [warehouse], APP_PLACE: [warehouse]}},
+        "orders": {"sources": {key: [warehouse] for key in (WEB_PLACE, APP_PLACE, PHONE_PLACE)}},
         "safety": {
             "default_milli": 0,
             "locations": {place.location: place.safety_milli for place in play.owned_by(Owner.ERP)},
@@ -91,6 +92,9 @@ def _erp(play: Play, folders: Folders, url: str) -> dict[str, Any]:
         "owns": ["stock"],
         "map": {"location": "table", "sku": "table"},
         "movements": {"locations": _erp_locations(play)},
+        "sales": {"locations": _erp_locations(play)},
+        "totals": {"channels": [WEB_PLACE, APP_PLACE]},
+        "orders": {"channel": PHONE_PLACE},
         "config": {
             "url": url,
             "database": "omnihub",
@@ -100,6 +104,8 @@ def _erp(play: Play, folders: Folders, url: str) -> dict[str, Any]:
             "timezone": ZONES[0],
             "poll_interval_s": 2.0,
             "late_commit_s": 20.0,
+            "read_sales": True,
+            "payment_of_sales": "PAID",
         },
     }
 

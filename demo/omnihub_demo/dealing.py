@@ -56,7 +56,7 @@ class Dealt:
     app_shipped: int = 30
     app_collected_erp: int = 25
     app_collected: int = 35
-    phone: int = 0
+    phone: int = 12
 
 
 @dataclass(frozen=True, slots=True)

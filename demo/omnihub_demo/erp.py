@@ -12,10 +12,18 @@ from typing import Any
 
 import httpx
 from omnihub_connectors.tryton.rpc import TrytonRpc
-from omnihub_connectors.tryton.seed import CENTRAL_STORAGE, NewProduct, Quantity, Seed
+from omnihub_connectors.tryton.seed import (
+    CENTRAL_STORAGE,
+    Caller,
+    NewProduct,
+    Quantity,
+    Seed,
+    Sold,
+)
 from omnihub_connectors.tryton.server import TrytonServer
 
 from omnihub.model.ids import Sku
+from omnihub_demo.dealing import Order
 from omnihub_demo.ledger import Shelf
 from omnihub_demo.places import WAREHOUSE
 from omnihub_demo.play import CountLine, Place, Product
@@ -87,10 +95,22 @@ class Erp:
                     found[f"{place}:{skus[row['product']]}:{milli}"] += 1
         return found
 
+    async def sell(self, order: Order, day: date) -> str:
+        """Take an order by phone, as staff do; return the sale's number."""
+        buyer = order.household
+        caller = Caller(buyer.name, phone=buyer.phone)
+        sold = [
+            Sold(Sku(product_code(line.sku)), line.units * 1000, Decimal(line.price_cents) / 100)
+            for line in order.lines
+        ]
+        place = location_code(WAREHOUSE)
+        made = await self._seed.sell(caller, place, day, sold, ships=False)
+        return made.number
+
     async def sales(self) -> dict[str, dict[str, Any]]:
-        """Return the sales that carry a reference: their lines and total."""
-        fields = ["id", "reference", "total_amount"]
-        rows = await self._rpc.search_read("sale.sale", [["reference", "!=", None]], fields)
+        """Return lines and total of every sale by its reference; staff's own by their number."""
+        fields = ["id", "number", "reference", "total_amount"]
+        rows = await self._rpc.search_read("sale.sale", [], fields)
         domain = [["sale", "in", [row["id"] for row in rows]], ["type", "=", "line"]]
         wanted = ["sale", "product", "quantity"]
         lines = await self._rpc.search_read("sale.line", domain, wanted)
@@ -100,7 +120,7 @@ class Erp:
             if line["product"] in skus:
                 held[line["sale"]][skus[line["product"]], round(line["quantity"] * 1000)] += 1
         return {
-            row["reference"]: {
+            row["reference"] or row["number"]: {
                 "total_cents": round(row["total_amount"] * 100),
                 "lines": held[row["id"]],
             }

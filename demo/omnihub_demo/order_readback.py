@@ -14,8 +14,6 @@ from omnihub_demo.order_verdict import OrderReadings
 from omnihub_demo.shop import Shop
 from omnihub_demo.shoppers import Shoppers
 
-SALES = False
-
 
 async def read_orders(shoppers: Shoppers, mail: MailServer, board: Path) -> OrderReadings:
     """Read everything back."""
@@ -35,7 +33,7 @@ async def read_orders(shoppers: Shoppers, mail: MailServer, board: Path) -> Orde
         details=details,
         numbers=dict(shoppers.numbers),
         shop_orders=tuple(await _shop_orders(shop)),
-        erp_sales=await shoppers.erp.sales() if SALES else None,
+        erp_sales=await shoppers.erp.sales(),
         held_milli=await _held_milli(hub),
         mails=await asyncio.to_thread(_mails, mail),
         customers_of={email: await _customers(hub, email) for email in emails},

@@ -26,8 +26,8 @@ class OrderReadings:
     """Details of the hub's API by number."""
     numbers: Mapping[str, Order]
     shop_orders: tuple[Mapping[str, Any], ...]
-    erp_sales: Mapping[str, Mapping[str, Any]] | None
-    """Sales of the ERP by reference; None while it is not asked."""
+    erp_sales: Mapping[str, Mapping[str, Any]]
+    """Sales of the ERP by reference."""
     held_milli: int
     mails: Counter[str]
     customers_of: Mapping[str, tuple[str, ...]]
@@ -142,12 +142,13 @@ def _shop_faults(order: Order, row: Mapping[str, Any] | None) -> Iterable[str]:
 
 
 def _erp_faults(
-    order: Order, row: Mapping[str, Any], sales: Mapping[str, Mapping[str, Any]] | None
+    order: Order, row: Mapping[str, Any], sales: Mapping[str, Mapping[str, Any]]
 ) -> Iterable[str]:
     is_ours = order.place is None or order.place.owner.value == "erp"
-    if sales is None or order.channel is Channel.PHONE or order.is_refused:
+    if order.is_refused:
         return
-    sale = sales.get(row["order_id"])
+    is_staffs = order.channel is Channel.PHONE
+    sale = sales.get(row["number"] if is_staffs else f"hub:{row['order_id']}")
     if not is_ours:
         if sale is not None:
             yield f"erp: {order.name} is a sale, but only its day's total should be"

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import httpx
@@ -37,6 +38,7 @@ class Shoppers:
     erp: Erp
     till: Till
     write_key: str
+    today: date
     numbers: dict[str, Order] = field(default_factory=dict)
     """Orders by the number under which the hub knows them."""
     placed: int = 0
@@ -78,7 +80,7 @@ class Shoppers:
                 await self._order_in_app(order)
                 self.numbers[order.name] = order
             case Channel.PHONE:
-                raise NotImplementedError("phone orders are not dealt yet")
+                self.numbers[await self.erp.sell(order, self.today)] = order
 
     async def _check_out(self, order: Order) -> str:
         buyer = order.household

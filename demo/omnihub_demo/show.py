@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from rich.console import Console
 
@@ -150,7 +151,8 @@ async def _play(
     player = Player(play, timetable, systems.folders, systems.erp)
     backlog = await asyncio.to_thread(Backlog, hub.run().bootstrap, inputs_of(stage.install))
     key = systems.folders.secret(WRITE_KEY)
-    shoppers = Shoppers(orders, hub, systems.shop, systems.erp, player.till, key)
+    today = datetime.now(UTC).date()
+    shoppers = Shoppers(orders, hub, systems.shop, systems.erp, player.till, key, today)
     in_opening = Calm(hub, backlog, systems.folders, lambda: not player.desk.unfinished)
     calm = replace(in_opening, is_desk_idle=lambda: not player.desk.unfinished and shoppers.is_done)
     began = time.monotonic()

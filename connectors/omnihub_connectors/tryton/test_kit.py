@@ -7,7 +7,7 @@ from omnihub.connect.kit.suites import ConfigSuite, MappingSuite
 from omnihub.connect.kit.systems import SinkSuite
 from omnihub_connectors.tryton.connector import Tryton
 from omnihub_connectors.tryton.doubles import Shop
-from omnihub_connectors.tryton.feeds import COUNT_LINE, MOVE, PRODUCT
+from omnihub_connectors.tryton.feeds import COUNT_LINE, MOVE, PRODUCT, SALE
 from omnihub_connectors.tryton.test_mapping import CONFIG, page
 from omnihub_connectors.tryton.test_movements import movement, sales
 
@@ -18,7 +18,13 @@ class TestTryton(ConfigSuite, MappingSuite):
         return Subject(
             connector=Tryton,
             config=CONFIG.model_dump(),
-            samples=[page("products", PRODUCT), page("counts", COUNT_LINE), page("moves", MOVE)],
+            samples=[
+                page("products", PRODUCT),
+                page("counts", COUNT_LINE),
+                page("moves", MOVE),
+                page("sales", SALE),
+                page("deliveries", MOVE),
+            ],
         )
 
 

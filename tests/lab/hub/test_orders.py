@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 from ordering import CLOSED, Counter
 from running_hub import STORE, WEB_STORE, Hub
@@ -17,11 +18,20 @@ BUYERS = 50
 pytestmark = pytest.mark.timeout(90)
 
 
+@pytest.fixture(scope="module")
+def desk(hub: Hub) -> Iterator[httpx.Client]:
+    """Somebody with a key that may write."""
+    key = hub.command_json("keys", "add", "desk", "--scope", "write")["key"]
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=hub.api.base_url, headers=headers, timeout=30) as client:
+        yield client
+
+
 @pytest.fixture
-def counter(hub: Hub, shop: Shop) -> Iterator[Counter]:
+def counter(hub: Hub, shop: Shop, desk: httpx.Client) -> Iterator[Counter]:
     """Whatever happens to an order, nothing of it is left waiting for a person."""
     waiting = {row["park_key"] for row in hub.parked("")}
-    yield Counter(hub, shop)
+    yield Counter(hub, shop, desk)
     assert {row["park_key"] for row in hub.parked("")} <= waiting
 
 
