@@ -37,7 +37,7 @@ unit: install
 
 lab: install
 	$(BIN)/python -m omnihub_connectors.tryton.server install
-	$(BIN)/python -m pytest -q -m "lab or tryton" --durations=10
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "lab or tryton" --durations=15
 
 bench: install
 	$(BIN)/python -m bench.engine $(BENCH_ARGS)

@@ -15,6 +15,7 @@ from rich.table import Table
 from omnihub_demo import hub as hubs
 from omnihub_demo import kept
 from omnihub_demo import shop as shops
+from omnihub_demo.dealing import deal
 from omnihub_demo.erp import Erp
 from omnihub_demo.folders import DEFAULT_ROOT, Folders
 from omnihub_demo.ledger import Ledger, judge
@@ -61,7 +62,7 @@ def stop(folder: FolderOption = DEFAULT_ROOT) -> None:
 async def _verify(folders: Folders) -> list[Divergence]:
     """Return what differs twice in a row: what is under way is no divergence."""
     state = kept.read(folders)
-    play = build(state.week, state.seed, state.now_us)
+    play, _ = deal(build(state.week, state.seed, state.now_us), state.now_us)
     ledger = judge(play)
     systems = _connect(state, folders, play)
     found = await _look(systems, play, ledger)

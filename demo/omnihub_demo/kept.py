@@ -33,6 +33,8 @@ class Kept:
     hub_pid: int
     shop_url: str
     shop_pid: int
+    mail_pid: int
+    board_pid: int
 
 
 def write(options: "Options", stage: "Stage") -> None:
@@ -46,6 +48,8 @@ def write(options: "Options", stage: "Stage") -> None:
         hub_pid=systems.hub.process.pid,
         shop_url=systems.shop.url,
         shop_pid=systems.shop.process.pid,
+        mail_pid=stage.mail.process.pid,
+        board_pid=stage.board.process.pid,
     )
     systems.folders.state.write_text(json.dumps(asdict(kept), indent=2) + "\n")
 
@@ -67,7 +71,9 @@ def stop(folders: Folders) -> bool:
     if not folders.state.exists():
         return False
     kept = read(folders)
+    ChildProcess(kept.board_pid, str(folders.root / "board.json")).end(5.0)
     hub_process(kept, folders).end(hubs.STOP_GRACE_S)
+    ChildProcess(kept.mail_pid, str(folders.root / "mail")).end(5.0)
     shop_process(kept).end(5.0)
     with suppress(TrytonUnavailable):
         TrytonServer(folders.tryton).stop()
@@ -95,6 +101,8 @@ def tell(stage: "Stage", console: Console) -> None:
         ("hub", systems.hub.url, f"Authorization: Bearer {folders.secret(hubs.API_KEY)}"),
         ("Tryton", admin.url, f"database {admin.database}, user {admin.user}: {password}"),
         ("web store", systems.shop.url, shop_keys),
+        ("board", stage.board.url, ""),
+        ("mailbox", str(stage.mail.folder), ""),
         ("Kafka", systems.hub.run().bootstrap, ""),
         ("registry", systems.hub.run().registry_url, ""),
         ("spool", str(folders.spool), ""),

@@ -94,7 +94,7 @@ async def perform(
         spectacle.phase = "reading every system back"
         await saboteur.when_quiet()
         seen = await read_back(systems)
-        ordered = await read_orders(done.shoppers, stage.mail, stage.board)
+        ordered = await read_orders(done.shoppers, stage.mail, stage.board.out)
     verdict = judge_orders(ordered, orders)
     report = _judged(play, timetable, ledger, done, seen, options.broken)
     more = (*report.promises, *order_promises(verdict, orders))

@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from omnihub_connectors.tryton.install import Installation as TrytonInstallation
 from omnihub_connectors.tryton.install import default_home
@@ -19,7 +18,7 @@ from omnihub_connectors.tryton.server import TrytonServer
 from omnihub.broker import tcp
 from omnihub.wiring.installation import Installation
 from omnihub_demo import shop as shops
-from omnihub_demo.board import start_board
+from omnihub_demo.board import Board, start_board
 from omnihub_demo.config import ERP_PASSWORD, WRITE_KEY, cross_references, write_config
 from omnihub_demo.erp import Erp
 from omnihub_demo.folders import Folders
@@ -41,7 +40,7 @@ class Stage:
 
     systems: Systems
     mail: MailServer
-    board: Path
+    board: Board
     install: Installation
     now_us: int
 
