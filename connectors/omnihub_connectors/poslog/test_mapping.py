@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnihub.connect import order_id_of
@@ -321,6 +321,7 @@ def test_an_order_placed_at_the_till_moves_nothing_yet() -> None:
 # -- order and repetition ------------------------------------------------------------------------
 
 
+@settings(deadline=None)  # a slow machine is no fault
 @given(order=st.permutations(range(4)), again=st.integers(0, 3))
 def test_any_order_and_repetition_give_the_same_facts(order: list[int], again: int) -> None:
     files = [

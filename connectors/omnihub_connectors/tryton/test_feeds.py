@@ -198,7 +198,7 @@ async def test_check_finds_nothing_wrong_with_the_rights_of_the_readme(shop: Sho
     bad = [each for each in findings if each.health is Health.FAILED]
     assert not bad
     points = [each.point for each in findings]
-    assert points == ["server", "account", "clock", "rights", "locations", "leftovers"]
+    assert points == ["server", "account", "clock", "rights", "locations", "sales", "leftovers"]
 
 
 async def test_check_names_what_is_wrong_and_its_cure(shop: Shop) -> None:

@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnihub.model.ids import ChannelId, CommandId, LineId, LocationId, OrderId, Sku
@@ -73,6 +73,7 @@ def test_shipping_and_what_is_left_over_are_lines_without_product() -> None:
     assert (rest["description"], amount(rest)) == (ROUNDING, Decimal("-0.90"))
 
 
+@settings(deadline=None)  # a slow machine is no fault
 @given(
     lines=st.lists(
         st.tuples(st.integers(1, 99_999), st.integers(0, 10_000_000)), min_size=1, max_size=5

@@ -60,9 +60,7 @@ def fence_old_broker(launch: jvm.Launch, properties: Path, node_id: int, inherit
             process.wait(_STOP_S)
 
 
-def _wait_for_fence(
-    process: subprocess.Popen[bytes], log: Path, start: int, node_id: int
-) -> bool:
+def _wait_for_fence(process: subprocess.Popen[bytes], log: Path, start: int, node_id: int) -> bool:
     fenced = f"Fencing broker {node_id} at epoch".encode()
     active = b"Performing controller activation"
     deadline = time.monotonic() + _TIMEOUT_S
