@@ -33,6 +33,7 @@ class Break(StrEnum):
     EXACTLY_ONCE = "exactly-once"
     CONSERVATION = "conservation"
     NO_OVERSELL = "no-oversell"
+    ONE_ORDER = "one-order"
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,12 @@ class Saboteur:
             await self.erp.receive(place.code, self.play.first_day, [line])
 
     async def when_quiet(self) -> None:
-        """No oversell: a hand in the web store raises a quantity."""
+        """No oversell: a hand in the web store raises a quantity. One order: it holds one back."""
         if self.what is Break.NO_OVERSELL:
             sku, milli = max(self.ledger.web_ats_milli.items(), key=lambda item: item[1])
             await self.shop.set_quantity(sku, milli // 1000 + UNITS)
+        elif self.what is Break.ONE_ORDER:
+            await self.shop.hold_newest_order()
 
     async def _repeat_a_sale(self) -> None:
         codec = codec_of(self.install)

@@ -132,7 +132,8 @@ class Orders:
 def deal(play: Play, now_us: int, dealt: Dealt | None = None) -> tuple[Play, Orders]:
     """Return the play without the dealt baskets and with stock for their orders."""
     dealt, random = dealt or Dealt(), dice(play.seed, "dealing")
-    candidates = [t for t in play.transactions if _is_dealable(t, play, _referenced(play))]
+    referenced = _referenced(play)
+    candidates = [t for t in play.transactions if _is_dealable(t, play, referenced)]
     share = min(1.0, len(candidates) / 2500)
     chosen = _chosen(candidates, play, dealt, share, random)
     households = _households(len(chosen), random)
@@ -215,9 +216,11 @@ def _recounted(play: Play) -> set[tuple[str, str]]:
 def _households(orders: int, random: Random) -> list[Household]:
     """Return fewer households than orders, so that some order in several channels."""
     many = max(2, orders * 2 // 3)
-    # 555-0100 to 555-0199 are kept for fiction: over 100 households share numbers, as in life.
+    # 555-0100 to 555-0199 are kept for fiction. Every eighth household has its neighbour's number.
+    numbers = [f"+1{area}5550{line}" for area in (212, 303, 312, 513) for line in range(100, 200)]
+    random.shuffle(numbers)
     return [
-        Household(n, f"+1{random.choice((212, 303, 312, 513))}5550{100 + n % 100}")
+        Household(n, numbers[(n - 1 if n % 8 == 0 else n) % len(numbers)])
         for n in range(1, many + 1)
     ]
 

@@ -93,6 +93,19 @@ def judge(play: Play) -> Ledger:
     )
 
 
+def best_sellers(play: Play, most: int) -> list[tuple[str, int]]:
+    """Return the SKUs sold most, in thousandths, voids taken back; ties by SKU."""
+    sold: Counter[str] = Counter()
+    for transaction in (*play.transactions, *play.collections):
+        sign = -1 if transaction.kind is Kind.POST_VOID else 1
+        for line in transaction.fact_lines:
+            if line.kind is LineKind.SALE:
+                sold[line.sku] += sign * line.quantity_milli
+    for _, _, sku, milli in play.shipments:
+        sold[sku] += milli
+    return sorted(sold.items(), key=lambda one: (-one[1], one[0]))[:most]
+
+
 def till_movements(play: Play) -> Iterator[Movement]:
     """Yield what the tills moved: nothing for void lines, training and lines without quantity."""
     for transaction in (*play.transactions, *play.collections):

@@ -14,6 +14,7 @@ from omnihub_demo.shop import sku_of
 
 COMPLETED, REFUSED = "COMPLETED", "REFUSED"
 SHOWN = 3
+BEST_SELLERS = 10
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ class OrderVerdict:
     board_faults: tuple[str, ...]
 
 
-def judge_orders(seen: OrderReadings, orders: Orders) -> OrderVerdict:
+def judge_orders(
+    seen: OrderReadings, orders: Orders, best: Sequence[tuple[str, int]]
+) -> OrderVerdict:
     """Compare what was read back with what was placed."""
     statuses = Counter(row["status"] for row in seen.orders)
     wanted = expected_mails(orders)
@@ -73,7 +76,7 @@ def judge_orders(seen: OrderReadings, orders: Orders) -> OrderVerdict:
         unlinked=tuple(
             email for email, found in sorted(seen.customers_of.items()) if len(found) != 1
         ),
-        board_faults=tuple(board_faults(seen, statuses)),
+        board_faults=tuple(board_faults(seen, statuses, best)),
     )
 
 
@@ -159,14 +162,19 @@ def _erp_faults(
         yield f"erp: {order.name} has other lines or another total"
 
 
-def board_faults(seen: OrderReadings, statuses: Counter[str]) -> Iterable[str]:
-    """Yield what the downstream service shows otherwise than the hub's own API."""
+def board_faults(
+    seen: OrderReadings, statuses: Counter[str], best: Sequence[tuple[str, int]]
+) -> Iterable[str]:
+    """Yield what the downstream service shows otherwise than the hub's API and the ledger."""
     if seen.board is None:
         yield "the board shows nothing"
         return
     shown = {status: count for status, count in seen.board["orders"].items() if count}
     if shown != {status: count for status, count in statuses.items() if count}:
         yield f"the board counts {shown}"
+    sold = [(row["sku"], row["sold_milli"]) for row in seen.board["best_sellers"]]
+    if sold != list(best):
+        yield f"the board's best sellers are {sold[:SHOWN]}, not {list(best[:SHOWN])}"
 
 
 def order_promises(verdict: OrderVerdict, orders: Orders) -> list[Promise]:

@@ -59,6 +59,13 @@ class Shop:
         row = answer.json()[0]
         await self._post(f"products/{row['id']}", {"stock_quantity": units})
 
+    async def hold_newest_order(self) -> None:
+        """Put an order on hold by hand, as a person in the store's office would."""
+        answer = await self.http.get("orders", params={"per_page": 1})
+        answer.raise_for_status()
+        body = {"status": "on-hold"}
+        (await self.http.put(f"orders/{answer.json()[0]['id']}", json=body)).raise_for_status()
+
     async def injected(self) -> dict[str, int]:
         """Return which webhook faults the store injected, by kind."""
         answer = await self.http.get(f"{self.url}/simulator/state")

@@ -22,10 +22,10 @@ from omnihub_demo.facts import expected_facts
 from omnihub_demo.folders import Folders
 from omnihub_demo.hub import Hub
 from omnihub_demo.killing import Kill, kill_busy_worker
-from omnihub_demo.ledger import Ledger, judge
+from omnihub_demo.ledger import Ledger, best_sellers, judge
 from omnihub_demo.monitor import Monitor, Spectacle
 from omnihub_demo.order_readback import read_orders
-from omnihub_demo.order_verdict import judge_orders, order_promises
+from omnihub_demo.order_verdict import BEST_SELLERS, judge_orders, order_promises
 from omnihub_demo.plan import build
 from omnihub_demo.play import Play
 from omnihub_demo.player import Player
@@ -95,7 +95,7 @@ async def perform(
         await saboteur.when_quiet()
         seen = await read_back(systems)
         ordered = await read_orders(done.shoppers, stage.mail, stage.board.out)
-    verdict = judge_orders(ordered, orders)
+    verdict = judge_orders(ordered, orders, best_sellers(play, BEST_SELLERS))
     report = _judged(play, timetable, ledger, done, seen, options.broken)
     more = (*report.promises, *order_promises(verdict, orders))
     report = replace(report, promises=more, orders=verdict, webhooks=ordered.webhooks)
