@@ -57,13 +57,13 @@ class KafkaReader:
     ) -> AsyncIterator[list[Entry]]:
         """Yield batches for ever; an empty one whenever every partition is read to its end."""
         async with self._assigned(topics, start or {}) as consumer:
-            ends = await consumer.end_offsets(consumer.assignment())
+            ends = await self._ends(consumer)
             caught_up = False
             while True:
                 if batch := self._decode.all(await consumer.getmany(timeout_ms=POLL_MS)):
                     yield batch
                     if caught_up:
-                        ends = await consumer.end_offsets(consumer.assignment())
+                        ends = await self._ends(consumer)
                         caught_up = False
                 if not caught_up and await _reached(consumer, ends):
                     caught_up = True
@@ -73,11 +73,16 @@ class KafkaReader:
         """Return everything up to the ends found at the call, each partition in order."""
         found: list[Entry] = []
         async with self._assigned(topics, {}) as consumer:
-            ends = await consumer.end_offsets(consumer.assignment())
+            ends = await self._ends(consumer)
             while not await _reached(consumer, ends):
                 found += self._decode.all(await consumer.getmany(timeout_ms=POLL_MS))
         until = {(place.topic, place.partition): end for place, end in ends.items()}
         return [one for one in found if one.at.offset < until[one.at.topic, one.at.partition]]
+
+    async def _ends(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        async with _reachable(self._cluster):
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
+        return ends
 
     @asynccontextmanager
     async def _assigned(

@@ -25,7 +25,7 @@ from omnihub.connect.refs import CrossReferences
 from omnihub.connect.sdk import Connector, Context
 from omnihub.connect.sink import Sink
 from omnihub.connect.source import Source
-from omnihub.model.errors import OmniHubError
+from omnihub.model.errors import OmniHubError, RetryableError
 
 TIMEOUT_S = 20.0
 _log = structlog.get_logger()
@@ -136,7 +136,14 @@ class ConnectorRuntime:
         await _until_stop([part.run(stop) for part in parts], self._follow(), stop)
 
     async def _follow(self) -> None:
-        await self._refs.follow(self._ports.reader)
+        """Follow the cross-references for ever; a log that is away must not end the instance."""
+        backoff = Backoff(self._ports.time)
+        never = asyncio.Event()
+        while True:
+            try:
+                await self._refs.follow(self._ports.reader)
+            except RetryableError as error:
+                await self._ports.time.pause(never, backoff.after(error))
 
 
 class Tending:

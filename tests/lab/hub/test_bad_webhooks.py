@@ -118,12 +118,12 @@ def test_what_is_no_product_but_rightly_signed_is_kept_and_waits_for_a_person(
     hub = pair.hub
     assert hub.webhook(body, signed(body)).status_code == 202
     pair.neighbour_arrives_alone()
-    (parked,) = hub.parked("is no WooCommerce product")
+    (parked,) = hub.parked("is no WooCommerce resource")
     assert (parked["task"], parked["record_type"]) == ("split-woocommerce", "RawDelivery")
     assert "mend it, then retry or skip" in parked["cure"]
     skipped = hub.command("hospital", "skip", parked["task"], parked["park_key"], "--reason", "x")
     assert skipped.returncode == 0, skipped.stderr
-    hub.until(lambda: not hub.parked("is no WooCommerce product"), "skipped")
+    hub.until(lambda: not hub.parked("is no WooCommerce resource"), "skipped")
 
 
 def test_a_product_that_does_not_fit_its_model_waits_with_the_field_and_without_its_value(
