@@ -3,6 +3,7 @@
 Guarantees: mails are counted by the hub's message header, each once however often it was delivered.
 """
 
+import asyncio
 import mailbox
 import sys
 from collections import Counter
@@ -60,7 +61,13 @@ async def open_mail(folders: Folders) -> MailServer:
     async def listens() -> bool:
         if not server.process.is_alive():
             raise DemoError(f"the mail server ended. {last_words(log)}")
-        return not tcp.is_free(HOST, port)
+        # Asked by connecting: a look by binding could take the port from under the server.
+        try:
+            _, writer = await asyncio.open_connection(HOST, port)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     await until(listens, START_TIMEOUT_S, f"the mail server is silent. {last_words(log)}")
     return server
