@@ -32,10 +32,7 @@ class MailServer:
 
     def mails(self) -> Counter[str]:
         """Return how many distinct messages each address got."""
-        got: Counter[str] = Counter()
-        for address in self._distinct().values():
-            got[address] += 1
-        return got
+        return Counter(self._distinct().values())
 
     def _distinct(self) -> dict[str, str]:
         box = mailbox.Maildir(self.folder, create=False)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ async def read_orders(shoppers: Shoppers, mail: MailServer, board: Path) -> Orde
         shop_orders=tuple(await _shop_orders(shop)),
         erp_sales=await shoppers.erp.sales(),
         held_milli=await _held_milli(hub),
-        mails=await asyncio.to_thread(_mails, mail),
+        mails=await asyncio.to_thread(mail.mails),
         customers_of={email: await _customers(hub, email) for email in emails},
         board=await asyncio.to_thread(_shown, board),
         webhooks=await shop.injected(),
@@ -44,10 +43,6 @@ async def read_orders(shoppers: Shoppers, mail: MailServer, board: Path) -> Orde
 
 def _shown(board: Path) -> Any:
     return json.loads(board.read_text()) if board.exists() else None
-
-
-def _mails(mail: MailServer) -> Counter[str]:
-    return mail.mails()
 
 
 async def _shop_orders(shop: Shop) -> list[Mapping[str, Any]]:

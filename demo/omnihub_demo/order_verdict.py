@@ -44,6 +44,7 @@ class OrderVerdict:
     confirmed: int
     refused: int
     still_open: int
+    hot_buyers: int
     hot_held: int
     mails_sent: int
     mails_expected: int
@@ -66,6 +67,7 @@ def judge_orders(
         confirmed=statuses[COMPLETED],
         refused=statuses[REFUSED],
         still_open=sum(statuses.values()) - statuses[COMPLETED] - statuses[REFUSED],
+        hot_buyers=len(hot),
         hot_held=sum(row["status"] == COMPLETED for row in hot),
         mails_sent=seen.mails.total(),
         mails_expected=wanted.total(),
@@ -189,8 +191,8 @@ def order_promises(verdict: OrderVerdict, orders: Orders) -> list[Promise]:
         Promise(
             "sold-once",
             f"{orders.hot_buyers} buyers at once for the last unit: one gets it",
-            verdict.hot_held == 1,
-            f"{verdict.hot_held} got it",
+            verdict.hot_held == 1 and verdict.hot_buyers == orders.hot_buyers,
+            f"{verdict.hot_held} of {verdict.hot_buyers} got it",
         ),
         Promise(
             "no-leak",

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from omnihub_demo.bars import Freshness
-from omnihub_demo.dealing import HOT_BUYERS
 from omnihub_demo.order_verdict import OrderVerdict
 from omnihub_demo.promises import Promise, Run
 from omnihub_demo.readings import Readings
@@ -87,7 +86,7 @@ def _orders(report: Report) -> dict[str, Any]:
         "mails_expected": verdict.mails_expected,
         "reservations_leaked": verdict.reservations_leaked,
         "customers_merged_wrongly": verdict.merged_wrongly,
-        "hot_sku": {"buyers": HOT_BUYERS, "held": verdict.hot_held},
+        "hot_sku": {"buyers": verdict.hot_buyers, "held": verdict.hot_held},
         "webhook_faults": dict(report.webhooks),
         "order_faults": list(verdict.faults[:SHOWN]),
     }

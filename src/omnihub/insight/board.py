@@ -1,8 +1,8 @@
 """A live board: best sellers, stock-outs, refused orders. A service on the subscriber kit.
 
 Guarantees: its figures are those of the event and state topics, nothing else: a sale is a movement
-of kind SALE, less what was voided; a stock-out is a channel that may sell nothing of a SKU it once
-could. Does not: keep anything: it reads everything again at each start.
+of kind SALE, less what was voided; a stock-out is a channel that may sell nothing of a SKU now and
+was told of it more than once. Does not: keep anything: it reads everything again at each start.
 
     python -m omnihub.insight.board --bootstrap HOST:PORT --registry URL --port 8090
 """
@@ -60,7 +60,7 @@ class Board:
             self.refusals[event.reason or "unknown"] += 1
 
     def on_level(self, state: ChannelAts) -> None:
-        """Note whether a channel can sell a SKU now; one that never could is not sold out."""
+        """Note whether a channel can sell a SKU now; told once, of nothing, it never had it."""
         key = (state.channel, state.sku)
         if state.ats_milli > 0:
             self.sold_out.discard(key)
