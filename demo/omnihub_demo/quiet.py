@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from omnihub.connect.runtime import commands_group, commands_topic
+from omnihub.connect.runtime import commands_groups, commands_topic
 from omnihub.wiring.installation import Installation
 from omnihub_demo.backlog import WORKER_GROUP, Backlog
 from omnihub_demo.folders import Folders
@@ -29,7 +29,11 @@ class Quiet:
 
 def inputs_of(install: Installation) -> Mapping[str, Sequence[str]]:
     """Return the topics that each consumer group of the hub reads."""
-    sinks = {commands_group(x): [commands_topic(x)] for x in install.instances.values()}
+    sinks = {
+        group: [commands_topic(instance)]
+        for instance in install.instances.values()
+        for group in commands_groups(instance).values()
+    }
     return {WORKER_GROUP: sorted(install.tasks().values()), **sinks}
 
 

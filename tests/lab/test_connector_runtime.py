@@ -18,7 +18,7 @@ from omnihub.broker.ports import Entry
 from omnihub.broker.reader import KafkaGroupReader, KafkaReader
 from omnihub.connect.config import Instance
 from omnihub.connect.refs import CrossReferences
-from omnihub.connect.runtime import ConnectorRuntime, Ports, commands_group, commands_topic
+from omnihub.connect.runtime import ConnectorRuntime, Ports, commands_groups, commands_topic
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.topics import Topics
 from omnihub.model.ids import CommandId, InstanceId, Sku, TenantId
@@ -59,11 +59,11 @@ class Lab:
     async def running(self) -> AsyncIterator[KafkaAppender]:
         topics = [commands_topic(self.instance)]
         group = await KafkaGroupReader.join(
-            self.cluster, topics, self.codec, commands_group(self.instance)
+            self.cluster, topics, self.codec, commands_groups(self.instance)[""]
         )
         network = httpx.MockTransport(lambda request: httpx.Response(200))
         async with KafkaAppender(self.cluster, self.topics, self.codec) as appender:
-            ports = Ports(self.reader, appender, group, network)
+            ports = Ports(self.reader, appender, {"": group}, network)
             runtime = ConnectorRuntime(self.instance, ports, CrossReferences({}))
             stop = asyncio.Event()
             task = asyncio.create_task(runtime.run(stop))

@@ -23,8 +23,8 @@ from omnihub_connectors.tryton.rpc import Row, TrytonRpc
 from omnihub_connectors.tryton.sale_journal import SALE, Sale, SaleJournal
 from omnihub_connectors.tryton.sale_rows import order_reference, sale_lines
 
-SALES_PER_TRANSACTION = 40
-"""About a second of SQLite's one writer."""
+SALES_PER_TRANSACTION = 10
+"""Less than half a second of SQLite's one writer: stock moves slip in between."""
 
 
 class SaleSink:

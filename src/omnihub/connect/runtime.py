@@ -6,7 +6,7 @@ restarts the process).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,8 @@ class Ports:
 
     reader: Reader
     appender: Appender
-    commands: GroupReader
+    commands: Mapping[str, GroupReader]
+    """A reader for each lane of the connector, see `commands_groups`."""
     network: httpx.AsyncBaseTransport
     observer: Observer = field(default_factory=Unobserved)
     time: Time = field(default_factory=Time)
@@ -48,13 +49,17 @@ class Ports:
 
 
 def commands_topic(instance: Instance) -> str:
-    """Return the topic whose group reader `Ports.commands` must be."""
+    """Return the topic that every reader of `Ports.commands` reads."""
     return f"omni.command.{instance.id}.v1"
 
 
-def commands_group(instance: Instance) -> str:
-    """Return the consumer group of an instance's sink."""
-    return f"omnihub.{instance.id}"
+def commands_groups(instance: Instance) -> dict[str, str]:
+    """Return the consumer group of each lane of an instance: a lane has a position of its own."""
+    named = sorted(set(instance.connector.lanes.values()))
+    return {
+        "": f"omnihub.{instance.id}",
+        **{lane: f"omnihub.{instance.id}.{lane}" for lane in named},
+    }
 
 
 def http_client(instance: Instance, ports: Ports) -> httpx.AsyncClient:
@@ -84,7 +89,8 @@ class ConnectorRuntime:
             await self._refs.load(self._ports.reader)
             await self._run(stop)
         finally:
-            await self._ports.commands.close()
+            for group in self._ports.commands.values():
+                await group.close()
 
     async def _run(self, stop: asyncio.Event) -> None:
         async with http_client(self._instance, self._ports) as http:
@@ -120,17 +126,19 @@ class ConnectorRuntime:
             Source(connector, stream, acceptance, ports.appender, cursors, ports.observer, time)
             for stream in connector.streams()
         ]
-        parts.append(
+        parts += [
             Sink(
                 connector,
-                ports.commands,
+                group,
                 acceptance,
                 ports.appender,
                 ports.observer,
                 time,
                 ports.open_record,
+                lane,
             )
-        )
+            for lane, group in ports.commands.items()
+        ]
         parts.append(Tending(instance, connector.tend, ports, connector.tend_interval_s))
         self._parts = parts
         await _until_stop([part.run(stop) for part in parts], self._follow(), stop)

@@ -6,6 +6,7 @@ its I/O half (`Connector`) runs in a process of its own.
 Does not: hold state between polls; `poll` is a function of the offset it is given.
 """
 
+from collections.abc import Mapping as TypeMapping
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -222,11 +223,21 @@ class Connector(Generic[C]):
     mapping_type: ClassVar[type[Mapping[Any]]]
     accepts: ClassVar[tuple[type[Record], ...]] = ()
     write_limit: ClassVar[int] = 100
+    lanes: ClassVar[TypeMapping[type[Record], str]] = {}
+    """Kinds of commands that neither wait for other kinds nor hold them up, by the lane's name.
+
+    Each lane calls `write` on its own, so calls of different lanes overlap; all else is one lane.
+    """
     tend_interval_s: ClassVar[float] = 60.0
 
     def __init__(self, config: C, context: Context) -> None:
         self.config = config
         self.context = context
+
+    @classmethod
+    def lane_of(cls, command: Command) -> str:
+        """Return the lane that `command` travels in; the usual one has no name."""
+        return cls.lanes.get(type(command), "")
 
     @classmethod
     def webhook(cls, config: C) -> WebhookScheme | None:

@@ -1,4 +1,4 @@
-"""The write loop of one instance: commands in, effects at the system, results out.
+"""The write loop of one lane of an instance: commands in, effects at the system, results out.
 
 Guarantees: a command's offset is committed only after its result is durable, so every command is
 answered and a crash means it is asked again (connectors find their effects again). Outages are
@@ -37,7 +37,7 @@ _REPORT_BUG = "report it to the connector's author; mend the system or skip the 
 
 
 class Sink:
-    """Executes the commands of one instance."""
+    """Executes the commands of one lane of an instance; it reads over those of other lanes."""
 
     def __init__(
         self,
@@ -48,7 +48,9 @@ class Sink:
         observer: Observer,
         time: Time,
         open_record: Callable[[Any], Any] = lambda record: record,
+        lane: str = "",
     ) -> None:
+        self.lane = lane
         self.fault: str | None = None
         self._connector = connector
         self._group = group
@@ -99,7 +101,8 @@ class Sink:
             wait_s = 0.0
 
     def _sort_out(self) -> None:
-        planned = plan([e.record for e in self._taken if isinstance(e.record, Command)])
+        records = [e.record for e in self._taken if isinstance(e.record, Command)]
+        planned = plan([each for each in records if self._connector.lane_of(each) == self.lane])
         self._waiting = [*planned.writes, *planned.refetches]
         self._superseded = planned.superseded
         self._is_sorted_out = True

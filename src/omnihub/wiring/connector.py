@@ -11,7 +11,7 @@ from omnihub.connect.refs import CrossReferences
 from omnihub.connect.runtime import (
     ConnectorRuntime,
     Ports,
-    commands_group,
+    commands_groups,
     commands_topic,
     http_client,
 )
@@ -54,9 +54,11 @@ def run_connector(install: Installation, name: str, ops_port: int) -> None:
 async def _run(process: Process, install: Installation, instance: Instance) -> None:
     codec, vault = codec_of(install), vault_of(install)
     cluster = install.cluster()
-    commands = await KafkaGroupReader.join(
-        cluster, [commands_topic(instance)], codec, commands_group(instance), instance.id
-    )
+    topics = [commands_topic(instance)]
+    commands = {
+        lane: await KafkaGroupReader.join(cluster, topics, codec, group, instance.id)
+        for lane, group in commands_groups(instance).items()
+    }
     try:
         async with appender_of(install, codec) as appender, until_signalled() as stop:
             ports = Ports(
@@ -75,7 +77,8 @@ async def _run(process: Process, install: Installation, instance: Instance) -> N
             process.health.neighbour(instance.id, lambda: "; ".join(runtime.faults()) or None)
             await runtime.run(stop)
     finally:
-        await commands.close()
+        for group in commands.values():
+            await group.close()
 
 
 async def check_connector(instance: Instance) -> list[Finding]:
@@ -83,8 +86,7 @@ async def check_connector(instance: Instance) -> list[Finding]:
     known = {instance.id: instance}
     refs = CrossReferences(maps_of(known), channels_of(known))
     nothing = MemoryLog(Topics.load())
-    commands = nothing.group_reader("check", [])
-    ports = Ports(nothing, nothing, commands, httpx.AsyncHTTPTransport())
+    ports = Ports(nothing, nothing, {}, httpx.AsyncHTTPTransport())
     async with http_client(instance, ports) as http:
         context = Context(instance.tenant, instance.id, refs.of(instance.id), http)
         connector = instance.connector(instance.config, context)

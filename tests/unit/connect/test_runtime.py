@@ -10,10 +10,10 @@ import pytest
 from omnihub.connect.config import Instance
 from omnihub.connect.errors import Transient
 from omnihub.connect.refs import CrossReferences
-from omnihub.connect.runtime import ConnectorRuntime, Ports, commands_group, commands_topic
+from omnihub.connect.runtime import ConnectorRuntime, Ports, commands_groups, commands_topic
 from omnihub.connect.sdk import Stream
 from omnihub.model.ids import CommandId, InstanceId, Sku, TenantId
-from omnihub.model.records import SetStockLevel
+from omnihub.model.records import Contact, SendMessage, SetStockLevel
 
 ME = InstanceId("me")
 RAW, RESULTS = "omni.raw.diary.v1", "omni.result.v1"
@@ -57,9 +57,12 @@ def instance(lively, diary_config, diary_settings):
 def running(instance, log, virtual):
     @asynccontextmanager
     async def running():
-        group = log.group_reader(commands_group(instance), [commands_topic(instance)])
+        groups = {
+            lane: log.group_reader(name, [commands_topic(instance)])
+            for lane, name in commands_groups(instance).items()
+        }
         network = httpx.MockTransport(lambda request: httpx.Response(200))
-        ports = Ports(log, log, group, network, time=virtual.time)
+        ports = Ports(log, log, groups, network, time=virtual.time)
         runtime = ConnectorRuntime(instance, ports, CrossReferences({}))
         stop = asyncio.Event()
         task = asyncio.create_task(runtime.run(stop))
@@ -133,3 +136,35 @@ async def test_a_stop_before_it_could_open_ends_it(running, lively):
         await asyncio.sleep(0.01)
         assert runtime.faults() == ["open: open is down"]
     assert lively.life == []
+
+
+def mail(name):
+    return SendMessage(
+        command_id=CommandId(name),
+        tenant=TenantId("t"),
+        instance=ME,
+        target=name,
+        cause_id="c",
+        accepted_at_us=0,
+        message_id=name,
+        template="x",
+        contact=Contact(subject="s"),
+    )
+
+
+async def test_a_lane_that_is_stuck_holds_up_no_other(running, log, lively, monkeypatch):
+    write = lively.write
+
+    async def stuck_with_mail(self, commands):
+        if any(isinstance(command, SendMessage) for command in commands):
+            await asyncio.Event().wait()
+        return await write(self, commands)
+
+    monkeypatch.setattr(lively, "lanes", {SendMessage: "mail"})
+    monkeypatch.setattr(lively, "write", stuck_with_mail)
+    await log.append_many("omni.command.me.v1", [mail("m"), level("a")])
+    with pytest.raises(TimeoutError):  # the mail never ends, so neither does a clean stop
+        async with running():
+            await until(count(log, RESULTS, 1))
+    (told,) = await log.read_all([RESULTS])
+    assert told.record.command_id == "a"

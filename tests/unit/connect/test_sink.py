@@ -307,3 +307,28 @@ async def test_what_was_answered_is_not_done_again_when_only_the_commit_failed(s
     await runner.step(asyncio.Event())
     assert len(system.effects) == 1
     assert await pending(log) == 0
+
+
+async def test_a_lane_writes_only_its_own_kinds_and_reads_over_the_others(
+    diary, diary_type, log, virtual, system
+):
+    diary_type.lanes = {SendMessage: "mail"}
+    mail = SendMessage(
+        command_id="m1", tenant="t", instance="i", target="t", cause_id="c", accepted_at_us=1,
+        message_id="m1", template="x", contact=Contact(subject="s"),
+    )  # fmt: skip
+    await log.append_many(COMMANDS, [level("a"), mail, level("b")])
+    acceptance = Acceptance(TENANT, "diary", ME, virtual.time)
+    written = {}
+    for lane in ("mail", ""):
+        group = log.group_reader(f"omnihub.me.{lane}", [COMMANDS])
+        sink = Sink(diary, group, acceptance, log, Unobserved(), virtual.time, lane=lane)
+        await sink.step(asyncio.Event())
+        written[lane] = [command.command_id for call in system.calls for command in call]
+        system.calls.clear()
+        assert await group.batch(10, 0.0) == []
+    assert {lane: sorted(names) for lane, names in written.items()} == {
+        "mail": ["m1"],
+        "": ["a", "b"],
+    }
+    assert set(await results(log)) == {"a", "b", "m1"}
