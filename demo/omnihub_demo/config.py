@@ -18,6 +18,8 @@ from omnihub_demo.verdict import ERP, POS, WEB, WEB_PLACE
 
 ERP_PASSWORD = "tryton_password"  # noqa: S105 (the name of a file)
 WORKERS = 2
+PARTITIONS = 2 * WORKERS
+"""Enough to share out; each one more is work for the broker at every commit."""
 APP, MAIL = "app", "mail"
 APP_PLACE, PHONE_PLACE = "APP", "PHONE"
 WRITE_KEY = "app_write_key"
@@ -35,11 +37,8 @@ def write_config(
         "registry": {"port": 0},
         "api": {"port": api_port},
         "workers": {"count": WORKERS},
-        "channels": {
-            WEB_PLACE: {"locations": _erp_locations(play)},
-            APP_PLACE: {"locations": _app_locations(play)},
-            PHONE_PLACE: {"locations": [warehouse]},
-        },
+        "partitions": {"default": PARTITIONS, "raw": WORKERS},
+        "channels": {name: {"locations": places} for name, places in channel_places(play).items()},
         "locations": _locations(play),
         "orders": {"sources": {key: [warehouse] for key in (WEB_PLACE, APP_PLACE, PHONE_PLACE)}},
         "safety": {
@@ -57,6 +56,15 @@ def write_config(
     }
     with folders.config.open("w") as file:
         YAML().dump(document, file)
+
+
+def channel_places(play: Play) -> dict[str, list[str]]:
+    """Return the places that each channel sells from."""
+    return {
+        WEB_PLACE: _erp_locations(play),
+        APP_PLACE: _app_locations(play),
+        PHONE_PLACE: [play.places[WAREHOUSE].location],
+    }
 
 
 def cross_references(play: Play) -> Iterator[tuple[str, str, str, str]]:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from random import Random
 
 from omnihub_demo.dice import dice
-from omnihub_demo.places import WAREHOUSE
+from omnihub_demo.places import WAREHOUSE, ZONES
 from omnihub_demo.play import (
     EACH,
     Count,
@@ -37,6 +37,7 @@ SPARE_UNITS = 50
 REFUSED_SHARE = 0.1
 HOT_SKU = "990001"
 HOT_BUYERS = 50
+HOT_PRICE_CENTS = 999
 MOST_LINES = 5
 
 
@@ -122,6 +123,8 @@ class Orders:
     collections: Mapping[str, Transaction] = field(default_factory=dict)
     hot_sku: str = HOT_SKU
     hot_buyers: int = HOT_BUYERS
+    day_zone: str = ZONES[0]
+    """Where a business day of web and app ends: at the warehouse."""
 
     @property
     def shipped(self) -> tuple[Order, ...]:
@@ -149,12 +152,16 @@ def deal(play: Play, now_us: int, dealt: Dealt | None = None) -> tuple[Play, Ord
         play,
         transactions=kept,
         counts=tuple(_stocked(play, placed)),
-        products={**play.products, HOT_SKU: Product(HOT_SKU, "THE LAST ONE", "TOYS", EACH, 999)},
+        products={
+            **play.products,
+            HOT_SKU: Product(HOT_SKU, "THE LAST ONE", "TOYS", EACH, HOT_PRICE_CENTS),
+        },
         collections=tuple(collections.values()),
         shipments=tuple(_shipments(placed)),
         pickup_stores=frozenset(o.place.code for o in placed if o.place),
     )
-    return played, Orders(tuple(placed), collections)
+    day_zone = play.places[WAREHOUSE].tz
+    return played, Orders(tuple(placed), collections, day_zone=day_zone)
 
 
 def _referenced(play: Play) -> set[TransactionKey]:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import httpx
 from omnihub_connectors.tryton.rpc import TrytonRpc
@@ -25,6 +24,7 @@ from omnihub_connectors.tryton.server import TrytonServer
 from omnihub.model.ids import Sku
 from omnihub_demo.dealing import Order
 from omnihub_demo.ledger import Shelf
+from omnihub_demo.order_readings import Lines, Sale
 from omnihub_demo.places import WAREHOUSE
 from omnihub_demo.play import CountLine, Place, Product
 
@@ -107,25 +107,28 @@ class Erp:
         made = await self._seed.sell(caller, place, day, sold, ships=False)
         return made.number
 
-    async def sales(self) -> dict[str, dict[str, Any]]:
-        """Return lines and total of every sale by its reference; staff's own by their number."""
-        fields = ["id", "number", "reference", "total_amount"]
-        rows = await self._rpc.search_read("sale.sale", [], fields)
+    async def sales(self) -> tuple[Sale, ...]:
+        """Return every sale that is not cancelled, day totals among them."""
+        fields = ["id", "number", "reference", "state", "total_amount"]
+        rows = await self._rpc.search_read("sale.sale", [["state", "!=", "cancelled"]], fields)
         domain = [["sale", "in", [row["id"] for row in rows]], ["type", "=", "line"]]
         wanted = ["sale", "product", "quantity"]
         lines = await self._rpc.search_read("sale.line", domain, wanted)
         skus = await self._skus()
-        held: dict[int, Counter[tuple[str, int]]] = {row["id"]: Counter() for row in rows}
+        held: dict[int, Lines] = {row["id"]: Lines() for row in rows}
         for line in lines:
             if line["product"] in skus:
                 held[line["sale"]][skus[line["product"]], round(line["quantity"] * 1000)] += 1
-        return {
-            row["reference"] or row["number"]: {
-                "total_cents": round(row["total_amount"] * 100),
-                "lines": held[row["id"]],
-            }
+        return tuple(
+            Sale(
+                reference=row["reference"] or "",
+                number=row["number"] or "",
+                state=row["state"],
+                total_cents=round(row["total_amount"] * 100),
+                lines=held[row["id"]],
+            )
             for row in rows
-        }
+        )
 
     async def _location_ids(self) -> dict[str, int]:
         """Return Tryton's number of each place, by canonical location."""

@@ -6,36 +6,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omnihub_demo.dealing import Channel
 from omnihub_demo.hub import Hub
 from omnihub_demo.mailbox import MailServer
-from omnihub_demo.order_verdict import OrderReadings
+from omnihub_demo.order_readings import Found, OrderReadings, Sought, key_of
+from omnihub_demo.persons import expected_persons
 from omnihub_demo.shop import Shop
 from omnihub_demo.shoppers import Shoppers
 
 
 async def read_orders(shoppers: Shoppers, mail: MailServer, board: Path) -> OrderReadings:
     """Read everything back."""
-    hub, shop = shoppers.hub, shoppers.shop
+    hub, shop, placed = shoppers.hub, shoppers.shop, shoppers.numbered
     rows = await hub.items("/v1/orders", {})
-    known = [row for row in rows if row["number"] in shoppers.numbers]
-    details = {row["number"]: await hub.get(f"/v1/orders/{row['order_id']}") for row in known}
-    emails = sorted(
-        {
-            order.household.email
-            for order in shoppers.orders.placed
-            if order.channel is not Channel.PHONE
-        }
-    )
+    known = [row for row in rows if key_of(row) in placed]
     return OrderReadings(
         orders=tuple(rows),
-        details=details,
-        numbers=dict(shoppers.numbers),
+        details={key_of(row): await hub.get(f"/v1/orders/{row['order_id']}") for row in known},
+        placed=dict(placed),
         shop_orders=tuple(await _shop_orders(shop)),
-        erp_sales=await shoppers.erp.sales(),
+        sales=await shoppers.erp.sales(),
         held_milli=await _held_milli(hub),
         mails=await asyncio.to_thread(mail.mails),
-        customers_of={email: await _customers(hub, email) for email in emails},
+        customers={
+            sought: await _customers(hub, sought) for sought in expected_persons(shoppers.orders)
+        },
         board=await asyncio.to_thread(_shown, board),
         webhooks=await shop.injected(),
     )
@@ -61,7 +55,10 @@ async def _held_milli(hub: Hub) -> int:
     return sum(row["held_milli"] + row["committed_milli"] for row in rows)
 
 
-async def _customers(hub: Hub, email: str) -> tuple[str, ...]:
-    answer = await hub.http.post("/v1/customers/search", json={"email": email})
+async def _customers(hub: Hub, sought: Sought) -> tuple[Found, ...]:
+    answer = await hub.http.post("/v1/customers/search", json={sought.kind: sought.value})
     answer.raise_for_status()
-    return tuple(row["customer_id"] for row in answer.json()["items"])
+    return tuple(
+        Found(row["customer_id"], frozenset(known["source"] for known in row["subjects"]))
+        for row in answer.json()["items"]
+    )

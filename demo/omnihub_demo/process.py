@@ -61,7 +61,11 @@ def start(
             env={**os.environ, **(environ or {})},
             start_new_session=True,
         )
-    return ChildProcess(child.pid, mark)
+    process = ChildProcess(child.pid, mark)
+    # The kernel shows the command line a moment after exec: until then it would not look alive.
+    while not process.is_alive() and child.poll() is None:
+        time.sleep(POLL_S / 10)
+    return process
 
 
 def last_words(log: Path, characters: int = 2000) -> str:

@@ -12,6 +12,8 @@ from omnihub_demo.quiet import Quiet
 from omnihub_demo.verdict import Verdict
 
 SHOWN = 3
+OF_FILES = ("duplicates", "reordered", "late")
+OF_WEBHOOKS = ("webhooks_tripled", "updates_before_creation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,10 @@ def _kept(verdict: Verdict, quiet: Quiet) -> Iterator[Promise]:
 
 
 def _bars(run: Run) -> Iterator[Promise]:
-    faults = [name for name in ("duplicates", "reordered", "late") if not run.injected.get(name)]
+    faults = [name for name in (*OF_FILES, *OF_WEBHOOKS) if not run.injected.get(name)]
     yield Promise(
         "faults-injected",
-        "duplicates, reordering and late files were really there",
+        "duplicates, reordering, late files, a webhook told thrice, an update before its creation",
         not faults,
         f"missing: {', '.join(faults)}" if faults else _counted(run.injected),
     )

@@ -1,7 +1,7 @@
 """The report of a run: `demo.json` for programs, a table for people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from omnihub_demo.bars import Freshness
+from omnihub_demo.config import APP, MAIL
 from omnihub_demo.order_verdict import OrderVerdict
 from omnihub_demo.promises import Promise, Run
 from omnihub_demo.readings import Readings
@@ -89,6 +90,11 @@ def _orders(report: Report) -> dict[str, Any]:
         "hot_sku": {"buyers": verdict.hot_buyers, "held": verdict.hot_held},
         "webhook_faults": dict(report.webhooks),
         "order_faults": list(verdict.faults[:SHOWN]),
+        "day_totals": verdict.day_totals,
+        "day_total_faults": list(verdict.total_faults[:SHOWN]),
+        "mail_faults": list(verdict.mail_faults[:SHOWN]),
+        "customer_faults": list(verdict.person_faults[:SHOWN]),
+        "board_faults": list(verdict.board_faults[:SHOWN]),
     }
 
 
@@ -119,25 +125,29 @@ def show(report: Report, console: Console) -> None:
 
 
 def _systems(report: Report) -> list[dict[str, Any]]:
-    seen, effects = report.seen, report.run.by_system
+    seen, figures = report.seen, report.run.by_system
+    effects = {name: each.effects for name, each in figures.items()}
     return [
-        _system(POS, "POS (ARTS POSLog files)", "simulator", len(seen.archived), None),
-        _system(ERP, "ERP (Tryton)", "real", len(seen.erp_milli), effects.get(ERP)),
-        _system(WEB, "web store (WooCommerce)", "simulator", len(seen.web_milli), effects.get(WEB)),
-        _system("hub", "OmniHub (REST API and Kafka topics)", "real", len(seen.hub_milli), None),
+        _system(POS, "POS (ARTS POSLog files)", "simulator", len(seen.archived), 0),
+        _system(ERP, "ERP (Tryton)", "real", len(seen.erp_milli), effects.get(ERP, 0)),
+        _system(
+            WEB, "web store (WooCommerce)", "simulator", len(seen.web_milli), effects.get(WEB, 0)
+        ),
+        *(_systems_of_orders(report.orders) if report.orders else ()),
+        _system("hub", "OmniHub (REST API and Kafka topics)", "real", len(seen.hub_milli), 0),
     ]
 
 
-def _system(
-    name: str, kind: str, reality: str, entities: int, effects: Freshness | None
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "kind": kind,
-        "reality": reality,
-        "entities": entities,
-        "effects": effects.effects if effects else 0,
-    }
+def _systems_of_orders(orders: OrderVerdict) -> Iterator[dict[str, Any]]:
+    """Yield the app, which keeps nothing and is told nothing, and the mail server."""
+    app = "app (a client of the hub's Segment-compatible API)"
+    yield _system(APP, app, "simulator", orders.in_app, 0)
+    yield _system(MAIL, "mail (SMTP server)", "real", orders.mails_sent, orders.mails_sent)
+
+
+def _system(name: str, kind: str, reality: str, entities: int, effects: int) -> dict[str, Any]:
+    named = {"name": name, "kind": kind, "reality": reality}
+    return {**named, "entities": entities, "effects": effects}
 
 
 def _figures(figures: Freshness | None) -> dict[str, Any]:

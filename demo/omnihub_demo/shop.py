@@ -15,12 +15,14 @@ import httpx
 from omnihub_demo.folders import Folders
 from omnihub_demo.play import Product
 from omnihub_demo.process import ChildProcess, DemoError, last_words, start
+from omnihub_demo.promises import OF_WEBHOOKS
 from omnihub_demo.waiting import until
 
 MODULE = "omnihub_connectors.woocommerce.simulator"
 KEY, SECRET, WEBHOOK_SECRET = "woo_consumer_key", "woo_consumer_secret", "woo_webhook_secret"
 PAGE = 100
-FAULTS = ("--webhook-duplicate", "0.08", "--webhook-copies", "3", "--webhook-reorder", "0.08")
+BY_CHANCE = ("--webhook-duplicate", "0.08", "--webhook-copies", "3", "--webhook-reorder", "0.08")
+FOR_CERTAIN = ("--creations-tripled", "1", "--creations-overtaken", "1")
 START_TIMEOUT_S = 20.0
 
 
@@ -67,12 +69,11 @@ class Shop:
         (await self.http.put(f"orders/{answer.json()[0]['id']}", json=body)).raise_for_status()
 
     async def injected(self) -> dict[str, int]:
-        """Return which webhook faults the store injected, by kind."""
+        """Return how often the store injected each webhook fault: by chance and for certain."""
         answer = await self.http.get(f"{self.url}/simulator/state")
         answer.raise_for_status()
-        return {
-            str(name): int(count) for name, count in answer.json().items() if isinstance(count, int)
-        }
+        state = answer.json()
+        return {**state["webhook_faults"], **{name: state[name] for name in OF_WEBHOOKS}}
 
     async def _post(self, path: str, body: Any) -> None:
         answer = await self.http.post(path, json=body)
@@ -111,7 +112,7 @@ async def open_shop(folders: Folders, port: int) -> Shop:
     """
     log = folders.logs / "shop.log"
     command = [sys.executable, "-m", MODULE, "--port", str(port), "--zone", "America/New_York"]
-    command += ["--orders-leave-stock", *FAULTS]
+    command += ["--orders-leave-stock", *BY_CHANCE, *FOR_CERTAIN]
     keys = {
         "WOO_CONSUMER_KEY": folders.secret(KEY),
         "WOO_CONSUMER_SECRET": folders.secret(SECRET),

@@ -9,14 +9,17 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
 
-from omnihub_demo.dealing import Channel, Order, Orders
+from omnihub.model.time import to_us
+from omnihub_demo.dealing import HOT_PRICE_CENTS, Channel, Order, Orders
 from omnihub_demo.erp import Erp
 from omnihub_demo.hub import Hub
+from omnihub_demo.order_readings import key_of
+from omnihub_demo.placed import OrderKey, Placed
 from omnihub_demo.player import Till
 from omnihub_demo.schedule import DropFile
 from omnihub_demo.shop import Shop, code_of
@@ -39,8 +42,8 @@ class Shoppers:
     till: Till
     write_key: str
     today: date
-    numbers: dict[str, Order] = field(default_factory=dict)
-    """Orders by the number under which the hub knows them."""
+    numbered: dict[OrderKey, Placed] = field(default_factory=dict)
+    """Orders by source and number, as the hub knows them."""
     placed: int = 0
     handled: set[str] = field(default_factory=set)
     over: int = 0
@@ -73,14 +76,19 @@ class Shoppers:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _place(self, order: Order) -> None:
+        now = datetime.now(UTC)
+        placed = Placed(order, to_us(now))
         match order.channel:
             case Channel.WEB:
-                self.numbers[await self._check_out(order)] = order
+                number = await self._check_out(order)
             case Channel.APP:
-                await self._order_in_app(order)
-                self.numbers[order.name] = order
+                number = order.name
+                # Noted before it is told: staff may serve it before the app has its answer.
+                self.numbered[OrderKey(order.channel, number)] = placed
+                await self._order_in_app(order, now)
             case Channel.PHONE:
-                self.numbers[await self.erp.sell(order, self.today)] = order
+                number = await self.erp.sell(order, self.today)
+        self.numbered[OrderKey(order.channel, number)] = placed
 
     async def _check_out(self, order: Order) -> str:
         buyer = order.household
@@ -104,10 +112,14 @@ class Shoppers:
         (await self.shop.http.put(f"orders/{row['id']}", json=note)).raise_for_status()
         return str(row["number"])
 
-    async def _order_in_app(self, order: Order) -> None:
+    async def _order_in_app(self, order: Order, now: datetime) -> None:
         buyer = order.household
         traits = {"name": buyer.name, "email": buyer.email, "phone": buyer.phone}
-        person = {"userId": buyer.user_id, "anonymousId": SHARED_DEVICE}
+        person = {
+            "userId": buyer.user_id,
+            "anonymousId": SHARED_DEVICE,
+            "timestamp": now.isoformat(),
+        }
         await self._call("identify", {**person, "traits": traits})
         properties: dict[str, Any] = {
             "order_id": order.name,
@@ -131,13 +143,14 @@ class Shoppers:
 
     async def _last_unit(self, at: float) -> None:
         await asyncio.sleep(max(0.0, at - time.monotonic()))
+        price = HOT_PRICE_CENTS
         line = {"line_id": "1", "sku": self.orders.hot_sku, "quantity_milli": 1000}
         body = {
             "channel": WEB_PLACE,
             "currency": "USD",
             "payment": "PAID",
-            "lines": [{**line, "unit_price_minor": 999, "total_minor": 999}],
-            "total_minor": 999,
+            "lines": [{**line, "unit_price_minor": price, "total_minor": price}],
+            "total_minor": price,
         }
 
         async def grab(buyer: int) -> None:
@@ -157,6 +170,7 @@ class Shoppers:
             report = {"location": each["location"], "status": status}
             answer = await self.hub.http.post(f"/v1/orders/{order_id}/fulfilment", json=report)
             answer.raise_for_status()
-        receipt = self.orders.collections.get(row["number"])
+        placed = self.numbered.get(key_of(row))
+        receipt = self.orders.collections.get(placed.order.name) if placed else None
         if receipt is not None:
             await self.till.put(DropFile(f"collect-{row['number']}.xml", (receipt,)))

@@ -15,8 +15,9 @@ from rich.console import Console
 from omnihub_demo import report as reports
 from omnihub_demo.backlog import Backlog
 from omnihub_demo.bars import freshness, freshness_by_system
+from omnihub_demo.board_faults import BEST_SELLERS, BoardTruth
 from omnihub_demo.breaks import Break, Saboteur
-from omnihub_demo.config import WRITE_KEY
+from omnihub_demo.config import WRITE_KEY, channel_places
 from omnihub_demo.dealing import Orders, deal
 from omnihub_demo.facts import expected_facts
 from omnihub_demo.folders import Folders
@@ -25,17 +26,18 @@ from omnihub_demo.killing import Kill, kill_busy_worker
 from omnihub_demo.ledger import Ledger, best_sellers, judge
 from omnihub_demo.monitor import Monitor, Spectacle
 from omnihub_demo.order_readback import read_orders
-from omnihub_demo.order_verdict import BEST_SELLERS, judge_orders, order_promises
+from omnihub_demo.order_verdict import judge_orders, order_promises
 from omnihub_demo.plan import build
 from omnihub_demo.play import Play
 from omnihub_demo.player import Player
-from omnihub_demo.promises import Run, promises, volume
+from omnihub_demo.promises import OF_WEBHOOKS, Run, promises, volume
 from omnihub_demo.quiet import Calm, Quiet, inputs_of
 from omnihub_demo.readback import Systems, read_back
 from omnihub_demo.readings import Readings
 from omnihub_demo.schedule import Pace, Phase, Timetable, schedule
 from omnihub_demo.shoppers import Shoppers
 from omnihub_demo.stage import Stage, set_stage
+from omnihub_demo.stock_outs import stock_outs
 from omnihub_demo.verdict import judge_readings
 from omnihub_demo.view import line_of, show_live
 
@@ -95,8 +97,12 @@ async def perform(
         await saboteur.when_quiet()
         seen = await read_back(systems)
         ordered = await read_orders(done.shoppers, stage.mail, stage.board.out)
-    verdict = judge_orders(ordered, orders, best_sellers(play, BEST_SELLERS))
-    report = _judged(play, timetable, ledger, done, seen, options.broken)
+    truth = BoardTruth(
+        best_sellers(play, BEST_SELLERS), stock_outs(play, ledger, channel_places(play))
+    )
+    verdict = judge_orders(ordered, orders, truth)
+    injected = timetable.injected | {name: ordered.webhooks[name] for name in OF_WEBHOOKS}
+    report = _judged(play, injected, ledger, done, seen, options.broken)
     more = (*report.promises, *order_promises(verdict, orders))
     report = replace(report, promises=more, orders=verdict, webhooks=ordered.webhooks)
     return replace(report, wall_s=time.monotonic() - began), stage
@@ -104,7 +110,7 @@ async def perform(
 
 def _judged(
     play: Play,
-    timetable: Timetable,
+    injected: dict[str, int],
     ledger: Ledger,
     done: Performance,
     seen: Readings,
@@ -121,7 +127,7 @@ def _judged(
         quiet=done.quiet,
         events=events,
         events_per_s=events / done.play_s,
-        injected=timetable.injected,
+        injected=injected,
         kills=done.kills,
         by_system=freshness_by_system(at_base_rate),
     )

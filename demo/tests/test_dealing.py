@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from omnihub_demo.day_totals import becomes_sale
 from omnihub_demo.dealing import HOT_SKU, Channel, Orders, deal
 from omnihub_demo.ledger import judge
 from omnihub_demo.places import WAREHOUSE
@@ -97,3 +98,25 @@ def test_some_households_buy_in_several_channels_and_some_share_a_phone(
     phones = Counter(household.phone for household in channels)
     assert max(channels.values()) > 1
     assert max(phones.values()) > 1
+
+
+def test_a_caller_has_no_order_in_the_app_that_the_erp_books_as_a_sale(
+    play: Play, now_us: int, dealt: tuple[Play, Orders]
+) -> None:
+    """Else staff would find the party that the hub wrote, and call it by the number."""
+    for orders in (deal(play, now_us)[1], dealt[1]):
+        calling = {o.household.phone for o in orders.placed if o.channel is Channel.PHONE}
+        booked = [o for o in orders.placed if o.channel is Channel.APP and becomes_sale(o)]
+        assert calling
+        assert booked
+        assert calling.isdisjoint(order.household.phone for order in booked)
+
+
+def test_the_app_is_told_the_number_of_a_caller_by_somebody_else(
+    dealt: tuple[Play, Orders],
+) -> None:
+    _, orders = dealt
+    callers = {o.household for o in orders.placed if o.channel is Channel.PHONE}
+    in_app = {o.household for o in orders.placed if o.channel is Channel.APP}
+    numbers = {household.phone for household in callers}
+    assert any(household.phone in numbers for household in in_app - callers)

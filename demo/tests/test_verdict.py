@@ -17,7 +17,13 @@ from omnihub_demo.verdict import ERP, POS, WEB, Verdict, judge_readings
 from omnihub_demo.verify import find_edits
 
 FRESH = {WEB: Freshness(120, 900, 1100, 1500), ERP: Freshness(2000, 9000, 12000, 1300)}
-INJECTED = {"duplicates": 5, "reordered": 54, "late": 20}
+INJECTED = {
+    "duplicates": 5,
+    "reordered": 54,
+    "late": 20,
+    "webhooks_tripled": 1,
+    "updates_before_creation": 1,
+}
 KILL = Kill("worker-0", 4711, 34, 28)
 
 
@@ -229,8 +235,16 @@ def test_a_run_that_never_came_to_rest_is_not_settled(judged: Judge, perfect: Re
     assert judged.broken(perfect, quiet=Quiet(False, 0.0, "3 records unread")) == {"settled"}
 
 
-def test_a_run_without_faults_or_kill_proves_nothing(judged: Judge, perfect: Readings) -> None:
-    assert judged.broken(perfect, injected=INJECTED | {"late": 0}) == {"faults-injected"}
+@pytest.mark.parametrize("fault", INJECTED)
+def test_a_run_without_one_of_its_faults_proves_nothing(
+    judged: Judge, perfect: Readings, fault: str
+) -> None:
+    assert judged.broken(perfect, injected=INJECTED | {fault: 0}) == {"faults-injected"}
+
+
+def test_a_run_without_a_kill_that_hit_work_proves_nothing(
+    judged: Judge, perfect: Readings
+) -> None:
     assert judged.broken(perfect, kills=()) == {"worker-killed"}
     assert judged.broken(perfect, kills=(replace(KILL, lag_at_kill=0),)) == {"worker-killed"}
     assert judged.broken(perfect, kills=(replace(KILL, partitions_owned=0),)) == {"worker-killed"}

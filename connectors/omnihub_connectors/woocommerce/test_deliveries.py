@@ -7,7 +7,12 @@ import httpx
 import pytest
 
 from omnihub_connectors.woocommerce.doubles import HOOK_URL, KEY, SECRET, Clock, Hub, simple
-from omnihub_connectors.woocommerce.simulator import Shop, ShopSettings, WebhookFaults
+from omnihub_connectors.woocommerce.simulator import (
+    CertainFaults,
+    Shop,
+    ShopSettings,
+    WebhookFaults,
+)
 from omnihub_connectors.woocommerce.simulator.webhooks import USER_AGENT, Webhook, sign
 
 
@@ -184,6 +189,77 @@ async def test_a_held_delivery_comes_after_its_successor(
     assert sorted(arrived) == list(range(10, 30))
     assert arrived != sorted(arrived)
     assert faults.injected["reorder"] > 0
+
+
+@pytest.fixture
+async def unlucky(hub_client: httpx.AsyncClient) -> Shop:
+    """Return a shop whose first creation is delivered thrice, whose second is overtaken."""
+    dice = WebhookFaults(drop=1)
+    shop = Shop(ShopSettings(keys=(KEY,)), hub_client, Clock(), dice, CertainFaults(1, 1))
+    for topic in ("order.created", "order.updated"):
+        await subscribe(shop, topic)
+    shop.load([simple("A", 5)])
+    return shop
+
+
+async def buy(shop: Shop) -> int:
+    order: int = shop.orders.create({"line_items": [{"sku": "A", "quantity": 1}]})["id"]
+    shop.orders.update(order, {"customer_note": "Ring twice"})
+    await shop.deliveries.drain()
+    return order
+
+
+def told(hub: Hub, order: int) -> list[str]:
+    """Return the topics under which an order was told, in the order of arrival."""
+    return [
+        headers["x-wc-webhook-topic"]
+        for headers, body in hub.deliveries
+        if json.loads(body)["id"] == order
+    ]
+
+
+async def test_the_first_creation_is_delivered_three_times_whatever_the_dice_say(
+    unlucky: Shop, hub: Hub
+) -> None:
+    first = await buy(unlucky)
+    assert told(hub, first) == ["order.created"] * 3
+    assert len({body for _, body in hub.deliveries}) == 1
+    assert unlucky.injected()["webhooks_tripled"] == 1
+
+
+async def test_the_second_creation_is_delivered_only_after_its_update(
+    unlucky: Shop, hub: Hub
+) -> None:
+    _, second, third = [await buy(unlucky) for _ in range(3)]
+    assert told(hub, second) == ["order.updated", "order.created"]
+    assert told(hub, third) == []  # the dice again
+    assert unlucky.injected()["updates_before_creation"] == 1
+
+
+async def test_what_the_receiver_did_not_accept_is_done_to_the_next_order(
+    unlucky: Shop, hub: Hub
+) -> None:
+    hub.status = 503
+    await buy(unlucky)
+    assert unlucky.injected()["webhooks_tripled"] == 0
+    hub.status = 200
+    for _ in range(2):
+        await buy(unlucky)
+    done = unlucky.injected()
+    assert (done["webhooks_tripled"], done["updates_before_creation"]) == (1, 1)
+
+
+async def test_a_creation_that_no_update_follows_is_not_kept_back(
+    hub: Hub, hub_client: httpx.AsyncClient
+) -> None:
+    shop = Shop(ShopSettings(), hub_client, Clock(), certain_faults=CertainFaults(overtaken=1))
+    await subscribe(shop, "order.created")
+    shop.load([simple("A", 5)])
+    for _ in range(2):
+        shop.orders.create({"line_items": [{"sku": "A", "quantity": 1}]})
+    await shop.deliveries.drain()
+    assert [body["id"] for body in bodies(hub)] == [1000, 1001]
+    assert shop.injected()["updates_before_creation"] == 0
 
 
 async def test_webhooks_are_kept_over_rest(api: httpx.AsyncClient) -> None:

@@ -30,6 +30,10 @@ class Launch:
             str(self.java),
             f"-Xmx{self.heap_mb}m",
             f"-Xms{min(128, self.heap_mb)}m",
+            # A single node on somebody's machine: the thorough compiler and its parallel collector
+            # took a core for its first minutes, from the very processes that wait for the broker.
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
             # Half a broker is worse than none: its peers see a dead one at once.
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
@@ -49,8 +53,6 @@ def format_storage(launch: Launch, properties: Path, cluster_id: str) -> None:
     command = launch.command(
         FORMAT_CLASS, "format", "--ignore-formatted", "-t", cluster_id, "-c", str(properties)
     )
-    # Lives for a second: the quick compiler alone halves it.
-    command.insert(1, "-XX:TieredStopAtLevel=1")
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=properties.parent
     )

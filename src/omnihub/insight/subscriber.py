@@ -95,7 +95,10 @@ class Subscriber:
     def prepare(self) -> None:
         """Make sure that every topic exists and fetch the schema ids; `run` does it."""
         wanted = [*self._handlers, *(table.topic for table in self._tables)]
-        TopicAdmin(self._cluster).ensure_topics([self._topics.spec(name) for name in wanted])
+        admin = TopicAdmin(self._cluster)
+        # How many partitions there are is the hub's choice; a reader takes what it finds.
+        missing = sorted(set(wanted) - set(admin.names()))
+        admin.ensure_topics([self._topics.spec(name) for name in missing])
         self._codec = Codec(RegistryClient(self._registry).ids())
         for topic, handlers in self._handlers.items():
             self._serve(topic, handlers)

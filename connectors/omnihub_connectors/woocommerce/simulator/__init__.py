@@ -7,12 +7,19 @@ the source was followed; the README of the connector lists those places.
 
 from omnihub_connectors.woocommerce.simulator.amounts import Tax
 from omnihub_connectors.woocommerce.simulator.app import build_app
-from omnihub_connectors.woocommerce.simulator.faults import Answer, FaultScript, Hang, WebhookFaults
+from omnihub_connectors.woocommerce.simulator.faults import (
+    Answer,
+    CertainFaults,
+    FaultScript,
+    Hang,
+    WebhookFaults,
+)
 from omnihub_connectors.woocommerce.simulator.shop import ApiKey, Permissions, Shop, ShopSettings
 
 __all__ = [
     "Answer",
     "ApiKey",
+    "CertainFaults",
     "FaultScript",
     "Hang",
     "Permissions",

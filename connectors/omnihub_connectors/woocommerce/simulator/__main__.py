@@ -16,7 +16,7 @@ import uvicorn
 
 from omnihub_connectors.woocommerce.simulator.amounts import Tax
 from omnihub_connectors.woocommerce.simulator.app import build_app
-from omnihub_connectors.woocommerce.simulator.faults import WebhookFaults
+from omnihub_connectors.woocommerce.simulator.faults import CertainFaults, WebhookFaults
 from omnihub_connectors.woocommerce.simulator.shop import ApiKey, Permissions, Shop, ShopSettings
 
 
@@ -37,6 +37,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--orders-leave-stock",
         action="store_true",
         help="as with the filter woocommerce_can_reduce_order_stock: orders take no quantities",
+    )
+    parser.add_argument(
+        "--creations-tripled",
+        type=int,
+        default=0,
+        metavar="N",
+        help="deliver the creation of the first N orders three times",
+    )
+    parser.add_argument(
+        "--creations-overtaken",
+        type=int,
+        default=0,
+        metavar="N",
+        help="deliver the creation of the next N orders only after an update of theirs",
     )
     for fault in ("drop", "duplicate", "late", "reorder"):
         parser.add_argument(f"--webhook-{fault}", type=float, default=0.0, metavar="SHARE")
@@ -77,7 +91,14 @@ async def serve(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
     )
     async with httpx.AsyncClient() as client:
-        shop = Shop(read_settings(arguments), client, webhook_faults=faults)
+        shop = Shop(
+            read_settings(arguments),
+            client,
+            webhook_faults=faults,
+            certain_faults=CertainFaults(
+                arguments.creations_tripled, arguments.creations_overtaken
+            ),
+        )
         if arguments.seed_file is not None:
             shop.load(msgspec.json.decode(arguments.seed_file.read_bytes()))
         config = uvicorn.Config(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import httpx
 
 from omnihub_connectors.woocommerce.simulator.errors import invalid_id
-from omnihub_connectors.woocommerce.simulator.faults import WebhookFaults
+from omnihub_connectors.woocommerce.simulator.faults import CertainFaults, WebhookFaults
 from omnihub_connectors.woocommerce.simulator.products import Payload, Site
 from omnihub_connectors.woocommerce.simulator.webhooks import (
     USER_AGENT,
@@ -27,6 +27,8 @@ from omnihub_connectors.woocommerce.simulator.webhooks import (
 )
 
 TIMEOUT_S = 60.0
+TRIPLE = 3
+CREATED, UPDATED = "order.created", "order.updated"
 FOREVER = float("inf")
 
 
@@ -41,11 +43,15 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A delivery that a fault keeps back until `due`, or until another one was sent."""
+    """A delivery that a fault keeps back until `due`, or until another one was sent.
+
+    That is any other, or the one of `update` (webhook and order).
+    """
 
     due: float
     outgoing: Outgoing
-    until_next: bool
+    until_next: bool = False
+    update: tuple[int, int] | None = None
 
 
 class Deliveries:
@@ -58,11 +64,12 @@ class Deliveries:
         find: Callable[[str, int], Payload | None],
         client: httpx.AsyncClient,
         faults: WebhookFaults,
+        certain: CertainFaults,
         delay_s: float,
         max_failures: int,
     ) -> None:
         self._site, self._webhooks, self._find = site, webhooks, find
-        self._client, self._faults = client, faults
+        self._client, self._faults, self._certain = client, faults, certain
         self._delay_s, self._max_failures = delay_s, max_failures
         self._waiting: dict[tuple[int, int], float] = {}
         self._held: list[Held] = []
@@ -112,6 +119,9 @@ class Deliveries:
         if hook is None:
             return
         outgoing = self._build(hook, resource_id)
+        if await self._deliver_for_certain(outgoing, resource_id):
+            await self._release(lambda held: held.until_next)
+            return
         fault = self._faults.roll()
         if fault == "drop":
             return
@@ -123,10 +133,40 @@ class Deliveries:
             await self._send(outgoing)
         await self._release(lambda held: held.until_next)
 
-    async def _release(self, ready: Callable[[Held], bool]) -> None:
-        for held in [held for held in self._held if ready(held)]:
+    async def _deliver_for_certain(self, outgoing: Outgoing, order_id: int) -> bool:
+        """Deliver as the first orders' faults say; return whether they say anything."""
+        hook = outgoing.webhook
+        if hook.topic == UPDATED and any(held.update == (hook.id, order_id) for held in self._held):
+            is_told = await self._send(outgoing)
+            created = await self._release(lambda held: held.update == (hook.id, order_id))
+            self._certain.updates_before_creation += is_told and created
+            return True
+        if hook.topic == CREATED and self._certain.wants_tripled:
+            sent = [await self._send(outgoing) for _ in range(TRIPLE)]
+            self._certain.webhooks_tripled += all(sent)
+            return True
+        if hook.topic == CREATED and self._certain.wants_overtaken:
+            return self._hold_for_update(outgoing, order_id)
+        return False
+
+    def _hold_for_update(self, creation: Outgoing, order_id: int) -> bool:
+        """Keep a creation back if an update of its order waits for the same receiver."""
+        if any(held.update for held in self._held):
+            return False
+        for hook in self._webhooks.all("active"):
+            is_same = hook.delivery_url == creation.webhook.delivery_url
+            if hook.topic == UPDATED and is_same and (hook.id, order_id) in self._waiting:
+                due = asyncio.get_running_loop().time() + self._faults.late_s
+                self._held.append(Held(due, creation, update=(hook.id, order_id)))
+                return True
+        return False
+
+    async def _release(self, ready: Callable[[Held], bool]) -> bool:
+        """Send what is ready; return whether all of it arrived."""
+        chosen = [held for held in self._held if ready(held)]
+        for held in chosen:
             self._held.remove(held)
-            await self._send(held.outgoing)
+        return all([await self._send(held.outgoing) for held in chosen])
 
     def _build(self, hook: Webhook, resource_id: int) -> Outgoing:
         resource, _, event = hook.topic.partition(".")
@@ -148,7 +188,8 @@ class Deliveries:
         }
         return Outgoing(hook, headers, body)
 
-    async def _send(self, outgoing: Outgoing) -> None:
+    async def _send(self, outgoing: Outgoing) -> bool:
+        """Send and tell whether it was accepted."""
         hook = outgoing.webhook
         try:
             response = await self._client.post(
@@ -161,6 +202,7 @@ class Deliveries:
         except httpx.HTTPError:
             success = False
         self._record(hook, success)
+        return success
 
     def _record(self, hook: Webhook, success: bool) -> None:
         if success:

@@ -1,4 +1,4 @@
-"""Faults on demand: of the REST API by script, of webhooks by seeded dice.
+"""Faults on demand: of the REST API by script, of webhooks by seeded dice or for certain.
 
 Guarantees: the same seed and the same traffic give the same faults; what was done is counted.
 """
@@ -84,3 +84,28 @@ class WebhookFaults:
                 return name
             point -= share
         return None
+
+
+@dataclass(slots=True)
+class CertainFaults:
+    """What happens to the webhooks of the first new orders, whatever the dice say.
+
+    The creation of the first `tripled` orders is delivered three times, that of the next
+    `overtaken` ones only after an update of the same order. What the receiver did not accept all
+    of was not done: then the next order is taken.
+    """
+
+    tripled: int = 0
+    overtaken: int = 0
+    webhooks_tripled: int = 0
+    updates_before_creation: int = 0
+
+    @property
+    def wants_tripled(self) -> bool:
+        """Tell whether another creation shall be delivered three times."""
+        return self.webhooks_tripled < self.tripled
+
+    @property
+    def wants_overtaken(self) -> bool:
+        """Tell whether another creation shall wait for its order's update."""
+        return self.updates_before_creation < self.overtaken

@@ -18,7 +18,11 @@ from omnihub_connectors.woocommerce.simulator.amounts import Tax
 from omnihub_connectors.woocommerce.simulator.customers import Customers
 from omnihub_connectors.woocommerce.simulator.delivery import Deliveries
 from omnihub_connectors.woocommerce.simulator.errors import authentication_error
-from omnihub_connectors.woocommerce.simulator.faults import FaultScript, WebhookFaults
+from omnihub_connectors.woocommerce.simulator.faults import (
+    CertainFaults,
+    FaultScript,
+    WebhookFaults,
+)
 from omnihub_connectors.woocommerce.simulator.orders import Orders
 from omnihub_connectors.woocommerce.simulator.products import Catalog, Payload, Site
 from omnihub_connectors.woocommerce.simulator.webhooks import Webhooks
@@ -71,11 +75,13 @@ class Shop:
         client: httpx.AsyncClient,
         clock: Callable[[], float] = time.time,
         webhook_faults: WebhookFaults | None = None,
+        certain_faults: CertainFaults | None = None,
     ) -> None:
         self.settings = settings
         self.site = Site(settings.url.rstrip("/"), ZoneInfo(settings.zone), clock)
         self.faults = FaultScript()
         self.webhook_faults = webhook_faults or WebhookFaults(seed=settings.seed)
+        self.certain_faults = certain_faults or CertainFaults()
         self.catalog = Catalog(self.site, self._announce)
         self.orders = Orders(
             self.site, self.catalog, self._announce, settings.tax, settings.takes_stock
@@ -88,6 +94,7 @@ class Shop:
             self._find,
             client,
             self.webhook_faults,
+            self.certain_faults,
             settings.webhook_delay_s,
             settings.max_delivery_failures,
         )
@@ -131,6 +138,8 @@ class Shop:
             "webhooks_delivered": self.deliveries.delivered,
             "webhooks_failed": self.deliveries.failed,
             "webhook_faults": dict(self.webhook_faults.injected),
+            "webhooks_tripled": self.certain_faults.webhooks_tripled,
+            "updates_before_creation": self.certain_faults.updates_before_creation,
         }
 
     def _announce(self, topic: str, resource_id: int) -> None:
