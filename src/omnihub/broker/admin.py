@@ -85,8 +85,16 @@ class TopicAdmin:
         Raises:
             LogUnavailable: the cluster does not answer within `patience_s`.
         """
+        return sorted(self.partitions(patience_s))
+
+    def partitions(self, patience_s: float = _TIMEOUT_S) -> dict[str, int]:
+        """Return how many partitions every topic has, internal ones excluded.
+
+        Raises:
+            LogUnavailable: the cluster does not answer within `patience_s`.
+        """
         counts = self._partition_counts(patience_s)
-        return sorted(name for name in counts if not name.startswith("__"))
+        return {name: count for name, count in counts.items() if not name.startswith("__")}
 
     def describe(self, names: Iterable[str]) -> list[TopicDescription]:
         """Return what the broker knows of `names`; unknown names are left out."""

@@ -7,7 +7,7 @@ value and the cure; keys are computed from compiled templates. Does not: talk to
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -168,6 +168,13 @@ class Topics:
                 "It must be listed under exactly one inbox in schemas/topics.yaml."
             )
         return found[0]
+
+    def as_found(self, partitions: Mapping[str, int]) -> "Topics":
+        """Return these topics with the partitions that some of them really have, by topic name."""
+        found = {
+            name: replace(self.spec(name), partitions=count) for name, count in partitions.items()
+        }
+        return replace(self, _specs={**self._specs, **found})
 
     def all(
         self, connectors: Iterable[str], instances: Iterable[str], tasks: Mapping[str, str]

@@ -43,8 +43,8 @@ class Subscriber:
 
     `name` is its consumer group: keep it, and it reads on where it left. With
     `from_beginning=True` it reads everything at each start and commits nothing that lasts, which
-    is right for figures that are kept in memory only. `partitions` are the counts of the
-    installation (omnihub.yaml, partitions) when they are not the defaults.
+    is right for figures that are kept in memory only. `partitions` are the counts of topics that do
+    not exist yet (omnihub.yaml, partitions); of those that do, it takes what it finds.
     """
 
     def __init__(
@@ -96,9 +96,13 @@ class Subscriber:
         """Make sure that every topic exists and fetch the schema ids; `run` does it."""
         wanted = [*self._handlers, *(table.topic for table in self._tables)]
         admin = TopicAdmin(self._cluster)
-        # How many partitions there are is the hub's choice; a reader takes what it finds.
         missing = sorted(set(wanted) - set(admin.names()))
         admin.ensure_topics([self._topics.spec(name) for name in missing])
+        # How many partitions there are is the hub's choice; a reader takes what it finds.
+        found = admin.partitions()
+        self._topics = self._topics.as_found(
+            {name: found[name] for name in wanted if name in found}
+        )
         self._codec = Codec(RegistryClient(self._registry).ids())
         for topic, handlers in self._handlers.items():
             self._serve(topic, handlers)

@@ -5,11 +5,16 @@ tombstone removes its key. Does not: fit topics that are larger than memory (ask
 """
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
 from omnihub.broker.ports import Reader
+from omnihub.model.errors import RetryableError
 from omnihub.model.record import Record
+
+RETRY_S = 1.0
+_log = logging.getLogger("omnihub.insight")
 
 S = TypeVar("S", bound=Record)
 
@@ -24,7 +29,15 @@ class StateTable(Mapping[str, S], Generic[S]):
         self._rows: dict[str, S] = {}
 
     async def follow(self, reader: Reader) -> None:
-        """Fold the topic for ever."""
+        """Fold the topic for ever; after an outage it is folded anew, over what is in."""
+        while True:
+            try:
+                await self._fold(reader)
+            except RetryableError as error:
+                _log.warning("%s is waited for: %s", self.topic, error)
+                await asyncio.sleep(error.retry_after_s or RETRY_S)
+
+    async def _fold(self, reader: Reader) -> None:
         async for entries in reader.follow([self.topic]):
             for entry in entries:
                 if entry.record is None:

@@ -106,6 +106,13 @@ class TestShipped:
         with pytest.raises(ContractError, match=r"'defautl' is not declared.*\['default'"):
             Topics.load(counts={"defautl": 48})
 
+    def test_a_topic_can_have_other_partitions_than_its_kind(self) -> None:
+        usual = Topics.load()
+        found = usual.as_found({"omni.stock.event.v1": 3})
+        assert found.spec("omni.stock.event.v1").partitions == 3
+        assert found.spec("omni.stock.inbox.v1") == usual.spec("omni.stock.inbox.v1")
+        assert usual.spec("omni.stock.event.v1").partitions == 8
+
     def test_an_unknown_topic_is_named(self) -> None:
         with pytest.raises(ContractError, match=r"'omni\.stok\.inbox\.v1' is not in the contract"):
             self.topics.spec("omni.stok.inbox.v1")
