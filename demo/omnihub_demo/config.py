@@ -110,7 +110,6 @@ def _erp(play: Play, folders: Folders, url: str) -> dict[str, Any]:
             "password": _reference(folders, ERP_PASSWORD),
             "locations": [erp.location_code(place.code) for place in play.owned_by(Owner.ERP)],
             "timezone": ZONES[0],
-            "poll_interval_s": 2.0,
             "late_commit_s": 20.0,
             "read_sales": True,
             "payment_of_sales": "PAID",

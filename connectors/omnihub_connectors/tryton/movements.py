@@ -82,8 +82,10 @@ class MovementSink:
             Transient, RateLimited, AuthFailed: of those not noted nothing is known; ask again.
         """
         since = from_us(min(each.accepted_at_us for each in commands)).replace(tzinfo=None)
-        lines = await self._lines(commands, outcome)
-        await self._record(lines, since - CLOCK_TOLERANCE, outcome)
+        # In one turn: stock is what everybody waits for, and a document half done helps nobody.
+        async with self._rpc.turn():
+            lines = await self._lines(commands, outcome)
+            await self._record(lines, since - CLOCK_TOLERANCE, outcome)
 
     async def _record(self, lines: Sequence[Line], since: datetime, outcome: Outcome) -> None:
         by_token = {line.token: line for line in lines}

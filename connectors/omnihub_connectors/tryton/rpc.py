@@ -9,7 +9,8 @@ asked twice.
 
 import asyncio
 import base64
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -61,13 +62,34 @@ class _Session:
 
 
 class TrytonRpc:
-    """One account's calls; safe for concurrent tasks of one event loop."""
+    """One account's calls; safe for concurrent tasks of one event loop.
+
+    One call at a time, first come first served: a slow ERP does nothing sooner for being asked
+    twice at once, and at its database writers that wait for each other starve at random. Whoever
+    has several calls to make in a row asks for a `turn`.
+    """
 
     def __init__(self, http: httpx.AsyncClient, account: Account) -> None:
         self._http = http
         self._account = account
         self._session: _Session | None = None
         self._signing_in = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self._taken_by: asyncio.Task[Any] | None = None
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Keep the account to the present task for several calls."""
+        task = asyncio.current_task()
+        if self._taken_by is task:
+            yield
+            return
+        async with self._turn:
+            self._taken_by = task
+            try:
+                yield
+            finally:
+                self._taken_by = None
 
     async def call(
         self, method: str, *params: Any, repeatable: bool = False, **context: Any
@@ -89,15 +111,21 @@ class TrytonRpc:
 
         Raises: as `call`.
         """
+        async with self.turn():
+            content = await self._signed_in(method, params, context, repeatable)
+        _judge_answer(method, content)
+        return content
+
+    async def _signed_in(
+        self, method: str, params: tuple[Any, ...], context: Mapping[str, Any], repeatable: bool
+    ) -> bytes:
         session = self._session or await self._sign_in(None)
         try:
-            content = await self._post(session, method, params, context, repeatable)
+            return await self._post(session, method, params, context, repeatable)
         except AuthFailed:
             # A refused session was not used: nothing happened, whatever the method does.
             session = await self._sign_in(session)
-            content = await self._post(session, method, params, context, repeatable)
-        _judge_answer(method, content)
-        return content
+            return await self._post(session, method, params, context, repeatable)
 
     async def search_read(
         self, model: str, domain: Domain, fields: list[str], limit: int | None = None

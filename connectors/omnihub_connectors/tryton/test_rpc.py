@@ -1,5 +1,6 @@
 """JSON-RPC: sessions, and errors by what to do about them. Answers are recorded ones."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -134,3 +135,49 @@ async def test_the_password_is_in_no_error() -> None:
     with pytest.raises(AuthFailed) as caught:
         await Server(lambda _: httpx.Response(401)).rpc().call("model.x.read")
     assert "secret" not in str(caught.value)
+
+
+class SlowNetwork(httpx.AsyncBaseTransport):
+    """Answers after the other tasks had their chance; notes who was there at the same time."""
+
+    def __init__(self, server: Server) -> None:
+        self._handle = server._handle
+        self.order: list[str] = []
+        self.open = 0
+        self.most_open = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.open -= 1
+        self.order.append(json.loads(request.content)["method"])
+        return self._handle(request)
+
+
+def slow_rpc() -> tuple[TrytonRpc, SlowNetwork]:
+    network = SlowNetwork(Server(lambda _: result([])))
+    account = Account("http://erp", "omnihub", "hub", SecretStr("secret"))
+    return TrytonRpc(httpx.AsyncClient(transport=network), account), network
+
+
+async def test_an_account_makes_one_call_at_a_time() -> None:
+    rpc, network = slow_rpc()
+    await asyncio.gather(*(rpc.call(f"model.x.m{number}") for number in range(4)))
+    assert network.most_open == 1
+    assert network.order[-4:] == [f"model.x.m{number}" for number in range(4)]
+
+
+async def test_a_turn_keeps_others_out_between_its_calls() -> None:
+    rpc, network = slow_rpc()
+
+    async def three_in_a_row() -> None:
+        async with rpc.turn():
+            for number in range(3):
+                await rpc.call(f"model.move.m{number}")
+                await asyncio.sleep(0)
+
+    await rpc.call("model.x.first")
+    await asyncio.gather(three_in_a_row(), rpc.call("model.sale.other"))
+    assert network.order[-4:] == [*(f"model.move.m{n}" for n in range(3)), "model.sale.other"]

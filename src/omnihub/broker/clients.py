@@ -24,6 +24,7 @@ HEARTBEAT_MS = 2_000
 TRANSACTION_TIMEOUT_MS = 5_000
 RETRY_BACKOFF_MS = 5
 RETRY_BACKOFF_MAX_MS = 20
+FETCH_WAIT_MS = 500
 _FETCH_BYTES = 50 * 1024 * 1024
 _AIO_SECURITY = {
     "security.protocol": "security_protocol",
@@ -123,6 +124,8 @@ def restore_consumer(cluster: Cluster, name: str) -> LibrdkafkaSettings:
         # A position beyond the log's end or before its start must be seen, never jumped over.
         "auto.offset.reset": "error",
         "enable.partition.eof": True,
+        # The end is told by an empty answer: it must not be waited for.
+        "fetch.wait.max.ms": 10,
         "max.partition.fetch.bytes": 8 * 1024 * 1024 + MAX_MESSAGE_BYTES,
     }
 
@@ -201,7 +204,9 @@ def _reading(cluster: Cluster) -> LibrdkafkaSettings:
         # Offsets move only inside the transaction that holds their effects.
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "fetch.wait.max.ms": 50,
+        # A waiting fetch is answered the moment a transaction commits; asking more often only
+        # costs. (Measured: 4 ms from commit to record with 50 and with 500.)
+        "fetch.wait.max.ms": FETCH_WAIT_MS,
         "fetch.min.bytes": 1,
         "fetch.max.bytes": _FETCH_BYTES,
         "max.partition.fetch.bytes": MAX_MESSAGE_BYTES,
@@ -237,7 +242,9 @@ def _aio_reading(cluster: Cluster) -> AiokafkaSettings:
         "isolation_level": "read_committed",
         # The caller alone says what is done.
         "enable_auto_commit": False,
-        "fetch_max_wait_ms": 100,
+        # One fetch at a time, without the partitions whose records are not taken yet: what arrives
+        # there meanwhile waits this long, at most.
+        "fetch_max_wait_ms": FETCH_WAIT_MS // 2,
         "fetch_min_bytes": 1,
         "fetch_max_bytes": _FETCH_BYTES,
         "max_partition_fetch_bytes": MAX_MESSAGE_BYTES,

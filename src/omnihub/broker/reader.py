@@ -56,54 +56,53 @@ class KafkaReader:
         self, topics: Sequence[str], *, start: Mapping[tuple[str, int], int] | None = None
     ) -> AsyncIterator[list[Entry]]:
         """Yield batches for ever; an empty one whenever every partition is read to its end."""
-        async with self._assigned(topics, start or {}) as consumer:
-            ends = await self._ends(consumer)
-            caught_up = False
+        async with self._assigned(topics, start or {}) as (consumer, ends):
+            unread: dict[TopicPartition, int] | None = ends
             while True:
-                if batch := self._decode.all(await consumer.getmany(timeout_ms=POLL_MS)):
+                polled = await consumer.getmany(timeout_ms=POLL_MS)
+                if batch := self._decode.all(polled):
                     yield batch
-                    if caught_up:
-                        ends = await self._ends(consumer)
-                        caught_up = False
-                if not caught_up and await _reached(consumer, ends):
-                    caught_up = True
-                    yield []
+                if polled:
+                    # Each answer tells its partitions' ends: asking for all of them costs more.
+                    known = {place: consumer.last_stable_offset(place) or 0 for place in polled}
+                    unread = {**(unread or {}), **known}
+                if unread is not None:
+                    unread = await _unread(consumer, unread) or None
+                    if unread is None:
+                        yield []
 
     async def read_all(self, topics: Sequence[str]) -> list[Entry]:
         """Return everything up to the ends found at the call, each partition in order."""
         found: list[Entry] = []
-        async with self._assigned(topics, {}) as consumer:
-            ends = await self._ends(consumer)
-            while not await _reached(consumer, ends):
+        async with self._assigned(topics, {}) as (consumer, ends):
+            unread = await _unread(consumer, ends)
+            while unread:
                 found += self._decode.all(await consumer.getmany(timeout_ms=POLL_MS))
+                unread = await _unread(consumer, unread)
         until = {(place.topic, place.partition): end for place, end in ends.items()}
         return [one for one in found if one.at.offset < until[one.at.topic, one.at.partition]]
-
-    async def _ends(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        async with _reachable(self._cluster):
-            ends: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
-        return ends
 
     @asynccontextmanager
     async def _assigned(
         self, topics: Sequence[str], start: Mapping[tuple[str, int], int]
-    ) -> AsyncIterator[AIOKafkaConsumer]:
+    ) -> AsyncIterator[tuple[AIOKafkaConsumer, dict[TopicPartition, int]]]:
         consumer = AIOKafkaConsumer(**aio_reader(self._cluster))
         try:
-            async with _reachable(self._cluster):
-                await consumer.start()
             places = [
                 TopicPartition(topic, partition)
                 for topic in topics
                 for partition in range(self._topics.spec(topic).partitions)
             ]
-            consumer.assign(places)
             async with _reachable(self._cluster):
+                await consumer.start()
+                # Before the first fetch: a question waits behind one that waits for records.
+                ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
+                consumer.assign(places)
                 await consumer.seek_to_beginning()
             for place in places:
                 if (place.topic, place.partition) in start:
                     consumer.seek(place, start[place.topic, place.partition])
-            yield consumer
+            yield consumer, ends
         finally:
             await consumer.stop()
 
@@ -184,11 +183,15 @@ class _Entries:
         return Entry(at, message.timestamp, (message.key or b"").decode(), record)
 
 
-async def _reached(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> bool:
-    for place, end in ends.items():
-        if end > 0 and await consumer.position(place) < end:
-            return False
-    return True
+async def _unread(
+    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """Return those of `ends` that the consumer has not reached yet."""
+    return {
+        place: end
+        for place, end in ends.items()
+        if end > 0 and await consumer.position(place) < end
+    }
 
 
 @asynccontextmanager

@@ -33,6 +33,8 @@ from omnihub.model.time import SECOND_US
 RESULT_TOPIC = "omni.result.v1"
 CRASHES_UNTIL_REFUSED = 3
 _IDLE_S = 0.5
+_GATHER_SHARE, _GATHER_MOST_S = 0.1, 0.1
+"""A system that took long is worth waiting a tenth of that for more: the reader has one fetch."""
 _REPORT_BUG = "report it to the connector's author; mend the system or skip the command"
 
 
@@ -61,6 +63,7 @@ class Sink:
         self._open_record = open_record
         self._backoff = Backoff(time)
         self._crashes: Counter[CommandId] = Counter()
+        self._gather_s = 0.0
         self._taken: list[Entry] = []
         self._is_sorted_out = False
         self._waiting: list[Command] = []
@@ -83,8 +86,11 @@ class Sink:
         if not self._is_sorted_out:
             await self._take()
             self._sort_out()
+        began_s = self._time.monotonic_s()
         if not await self._settle(stop):
             return
+        took_s = self._time.monotonic_s() - began_s
+        self._gather_s = min(_GATHER_MOST_S, _GATHER_SHARE * took_s)
         if self._taken:
             await self._group.commit(self._taken)
         self._taken, self._is_sorted_out = [], False
@@ -98,7 +104,7 @@ class Sink:
                 return
             # The reader will not give these again: they are ours until they are committed.
             self._taken += more
-            wait_s = 0.0
+            wait_s = self._gather_s
 
     def _sort_out(self) -> None:
         records = [e.record for e in self._taken if isinstance(e.record, Command)]

@@ -72,7 +72,7 @@ class TestShipped:
 
     def test_patterns_resolve(self) -> None:
         command = self.topics.spec("omni.command.web-2.v1")
-        assert command.partitions == 4
+        assert command.partitions == 1
         assert SetStockLevel in command.records
 
     def test_a_movement_has_one_inbox_and_a_level_none(self) -> None:
