@@ -18,8 +18,8 @@ from omnihub_demo.verdict import ERP, POS, WEB, WEB_PLACE
 
 ERP_PASSWORD = "tryton_password"  # noqa: S105 (the name of a file)
 WORKERS = 2
-PARTITIONS = 2 * WORKERS
-"""Enough to share out; each one more is work for the broker at every commit."""
+PARTITIONS = WORKERS
+"""As many as can be shared out; each one more is work for the broker at every commit."""
 APP, MAIL = "app", "mail"
 APP_PLACE, PHONE_PLACE = "APP", "PHONE"
 WRITE_KEY = "app_write_key"

@@ -25,7 +25,7 @@ from omnihub_demo.schedule import DropFile
 from omnihub_demo.shop import Shop, code_of
 from omnihub_demo.verdict import WEB_PLACE
 
-LOOK_EVERY_S = 0.4
+LOOK_EVERY_S = 1.0
 AT_ONCE = 50
 SHARED_DEVICE = "kiosk-in-the-mall"
 OVER = frozenset({"COMPLETED", "REFUSED", "CANCELLED"})

@@ -57,15 +57,15 @@ _IMPORTS = {
 def spare(
     context: typer.Context, kind: Annotated[str, typer.Argument(help="What it may become.")]
 ) -> None:
-    """Import what a process of a kind needs, then wait to be told to become one."""
+    """Load what a process of a kind needs, then wait to be told to become one."""
     from omnihub.cli.main import build_app
-    from omnihub.connect.registry import connector
+    from omnihub.contracts.inline import own_schemas
     from omnihub.ops.spares import await_role
 
     import_module(_IMPORTS[kind])
-    if kind in ("worker", "connectors", "api"):
-        for section in options_of(context).load().settings.connectors.values():
-            connector(section.type)
+    # What a start reads is read once before: contract, configuration, its connectors' code.
+    options_of(context).installation()
+    own_schemas()
     app = build_app(kind)
     # What was imported lives for ever: the collector need not look at it again.
     gc.freeze()

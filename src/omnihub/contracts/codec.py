@@ -13,10 +13,10 @@ import fastavro
 import msgspec
 from fastavro.schema import SchemaParseException, to_parsing_canonical_form
 
-from omnihub.contracts.avsc import NAMESPACE, Schema, load_schemas
+from omnihub.contracts.avsc import NAMESPACE, Schema
 from omnihub.contracts.errors import ContractError, Undecodable
 from omnihub.contracts.ids import SchemaIds
-from omnihub.contracts.inline import full_name, self_contained
+from omnihub.contracts.inline import full_name, own_schemas
 from omnihub.contracts.reading import READ_ERRORS, compile_reader
 from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.source import KINDS
@@ -38,7 +38,7 @@ class Codec:
     def __init__(self, ids: SchemaIds, sealer: Sealer | None = None) -> None:
         self._ids = ids
         self._sealer = sealer
-        self._own = self_contained(load_schemas())
+        self._own = own_schemas()
         self._encoders: dict[type[Record], Encoder] = {}
         self._decoders: dict[bytes, Decoder] = {}
 

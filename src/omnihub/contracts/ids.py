@@ -6,9 +6,9 @@ once and remembered. Does not: register anything (see `registry_client`).
 
 from collections.abc import Callable, Mapping
 
-from omnihub.contracts.avsc import Schema, load_schemas
+from omnihub.contracts.avsc import Schema
 from omnihub.contracts.errors import ContractError, Undecodable
-from omnihub.contracts.inline import self_contained
+from omnihub.contracts.inline import own_schemas
 
 Lookup = Callable[[int], Schema]
 
@@ -37,7 +37,7 @@ class SchemaIds:
     @classmethod
     def offline(cls) -> "SchemaIds":
         """Number our own schemas by name, from 1: for tests that need no registry."""
-        schemas = self_contained(load_schemas())
+        schemas = own_schemas()
         return cls({name: at for at, name in enumerate(sorted(schemas), start=1)}, schemas)
 
     def id_of(self, full_name: str) -> int:

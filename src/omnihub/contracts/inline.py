@@ -5,13 +5,20 @@ any registry understands it; a type is defined where it is first used and named 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from omnihub.contracts.avsc import NAMESPACE, Schema
+from omnihub.contracts.avsc import NAMESPACE, Schema, load_schemas
 from omnihub.contracts.errors import ContractError
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 NAMED = frozenset({"record", "enum", "fixed"})
+
+
+@lru_cache(maxsize=1)
+def own_schemas() -> Mapping[str, Schema]:
+    """Return the schemas of this release by full name, each self-contained; read once a process."""
+    return self_contained(load_schemas())
 
 
 def self_contained(schemas: Mapping[str, Schema]) -> dict[str, Schema]:

@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import httpx
 
-from omnihub.contracts.avsc import Schema, load_schemas
+from omnihub.contracts.avsc import Schema
 from omnihub.contracts.errors import ContractError, Undecodable, UnknownSchema
 from omnihub.contracts.ids import SchemaIds
-from omnihub.contracts.inline import self_contained
+from omnihub.contracts.inline import own_schemas, self_contained
 from omnihub.contracts.topics import INBOX_RECORDS, TopicSpec
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -48,7 +48,7 @@ class RegistryClient:
         self, url: str, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._url = url
-        self._schemas = self_contained(load_schemas())
+        self._schemas = own_schemas()
         self._http = httpx.Client(
             base_url=url.rstrip("/"),
             timeout=timeout_s,

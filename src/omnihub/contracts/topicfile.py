@@ -8,7 +8,7 @@ path inside the file, the value and the cure.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -53,6 +53,7 @@ class TopicPattern:
         return self._regex.fullmatch(name) is not None
 
 
+@lru_cache
 def read_topics(path: Path) -> tuple[list[TopicPattern], dict[str, int]]:
     """Return the topics and the partition counts of `path`.
 

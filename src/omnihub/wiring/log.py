@@ -6,10 +6,9 @@ from pathlib import Path
 from omnihub.broker.admin import TopicAdmin
 from omnihub.broker.appender import KafkaAppender
 from omnihub.broker.reader import KafkaReader
-from omnihub.contracts.avsc import load_schemas
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.ids import SchemaIds
-from omnihub.contracts.inline import self_contained
+from omnihub.contracts.inline import own_schemas
 from omnihub.contracts.registry_client import RegistryClient
 from omnihub.ops.childhood import TOKEN_VARIABLE
 from omnihub.ops.files import write_atomically
@@ -25,12 +24,12 @@ def ids_of(install: Installation) -> SchemaIds:
     noted = _noted(install)
     if noted is None:
         return client.ids()
-    return SchemaIds(noted, self_contained(load_schemas()), client.schema)
+    return SchemaIds(noted, own_schemas(), client.schema)
 
 
 def note_ids(data_dir: Path, token: str, ids: SchemaIds) -> None:
     """Note the ids for the processes of one run: each asking anew costs a second of its start."""
-    named = {name: ids.id_of(name) for name in load_schemas()}
+    named = {name: ids.id_of(name) for name in own_schemas()}
     write_atomically(data_dir / IDS_FILE, json.dumps({"token": token, "ids": named}), mode=0o600)
 
 
@@ -43,7 +42,7 @@ def _noted(install: Installation) -> dict[str, int] | None:
     run = install.run()
     ours = install.environ.get(TOKEN_VARIABLE) or (run.token if run else None)
     ids: dict[str, int] = note["ids"]
-    return ids if ours == note["token"] and set(ids) >= set(load_schemas()) else None
+    return ids if ours == note["token"] and set(ids) >= set(own_schemas()) else None
 
 
 def codec_of(install: Installation) -> Codec:
