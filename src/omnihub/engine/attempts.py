@@ -25,6 +25,11 @@ class Attempts:
         self.is_pending = True
         self.culprit: int | None = None
 
+    @property
+    def is_suspect(self) -> bool:
+        """Tell whether a process died over the batch that comes first now."""
+        return self._row is not None
+
     def rebuild(self, store: Store, next_offset: int) -> None:
         """Read what earlier processes announced and did not commit."""
         row = store.get((TaskAttempt, KEY))

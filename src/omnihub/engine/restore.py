@@ -11,10 +11,19 @@ Does not: trust the broker's offset over the rows' own position (see `assignment
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
 
-from omnihub.broker.clients import Cluster, restore_consumer
+from omnihub.broker.clients import Cluster, admin_client, restore_consumer
 from omnihub.engine.errors import TaskRefused, TransactionLost
 from omnihub.engine.store import kinds_by_name, row_key
 from omnihub.engine.task import Task
@@ -22,6 +31,7 @@ from omnihub.model.errors import ParkError
 from omnihub.model.records import RECORDS
 
 ASK_TIMEOUT_S = 10.0
+POLL_S = 0.2
 STALLED_AFTER_S = 30.0
 BATCH_RECORDS = 5_000
 KINDS = kinds_by_name(RECORDS)
@@ -31,12 +41,27 @@ Place = tuple[str, int]
 def changelog_ranges(
     cluster: Cluster, name: str, tasks: Sequence[Task]
 ) -> dict[Task, tuple[int, int]]:
-    """Return the first offset and the read_uncommitted end of each task's changelog."""
+    """Return the first offset and the read_uncommitted end of each task's changelog.
+
+    Raises:
+        TransactionLost: the cluster does not say.
+    """
     if not tasks:
         return {}
-    settings = {**restore_consumer(cluster, name), "isolation.level": "read_uncommitted"}
-    with _closing(settings) as consumer:
-        return {task: _range(consumer, task) for task in tasks}
+    asked = {task: TopicPartition(task.changelog, task.partition) for task in tasks}
+    admin = AdminClient({**admin_client(cluster), "client.id": name})
+    lows, ends = (
+        admin.list_offsets(
+            dict.fromkeys(asked.values(), spec),
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=ASK_TIMEOUT_S,
+        )
+        for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
+    )
+    return {
+        task: (_answer(lows[place], task), _answer(ends[place], task))
+        for task, place in asked.items()
+    }
 
 
 def restore(
@@ -61,7 +86,8 @@ def restore(
         consumer.assign([TopicPartition(*at, ranges[task][0]) for at, task in behind.items()])
         progress_at = time.monotonic()
         while behind:
-            messages = consumer.consume(BATCH_RECORDS, 0.2)
+            first = consumer.poll(POLL_S)
+            messages = [] if first is None else [first, *consumer.consume(BATCH_RECORDS, 0)]
             if not is_wanted():
                 raise TransactionLost("the assignment changed during a restore")
             if messages:
@@ -110,14 +136,13 @@ def _take_row(task: Task, key: bytes, value: bytes | None) -> None:
         ) from error
 
 
-def _range(consumer: Consumer, task: Task) -> tuple[int, int]:
+def _answer(future: Future[ListOffsetsResultInfo], task: Task) -> int:
     try:
-        low, end = consumer.get_watermark_offsets(
-            TopicPartition(task.changelog, task.partition), ASK_TIMEOUT_S
-        )
+        return int(future.result(ASK_TIMEOUT_S).offset)
     except KafkaException as error:
         raise TransactionLost(f"no end of {task.changelog}: {error.args[0].str()}", 0.2) from error
-    return low, end
+    except TimeoutError as error:
+        raise TransactionLost(f"no end of {task.changelog} in {ASK_TIMEOUT_S:g} s", 0.2) from error
 
 
 @contextlib.contextmanager

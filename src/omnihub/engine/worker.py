@@ -12,7 +12,7 @@ import gc
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -170,25 +170,62 @@ class Worker:
 
     def _process(self, messages: Sequence[Message], consumer: Consumer) -> None:
         tasks = self._assignment.tasks
-        ends: dict[At, int] = {}
+        ends = self._first_batches(messages)
+        begun = self._begin(messages, ends, consumer) if ends else {}
         for message in messages:
             at = (message.topic(), message.partition())
             task = tasks.get(at)
-            offset = message.offset()
-            if task is None or offset < task.next_offset:
+            if task is None or message.offset() < task.next_offset:
                 continue
-            record = (offset, message.timestamp()[1], message.key(), message.value())
-            if task.attempts.is_pending:
-                ends = ends or {(m.topic(), m.partition()): m.offset() + 1 for m in messages}
-                self._attempt(task, record, ends[at], consumer)
+            record = _input(message)
+            if at in begun:
+                self._go_on(task, begun.pop(at), consumer)
+            elif task.attempts.is_pending:
+                self._go_on(task, task.attempt(record, ends[at]), consumer)
             else:
                 task.process(*record)
 
-    def _attempt(self, task: Task, record: Input, until_offset: int, consumer: Consumer) -> None:
-        """Begin a first batch: should it kill this process, the next one knows."""
-        for _ in task.attempt(record, until_offset):
-            self._transactions.commit([task], consumer)
+    def _first_batches(self, messages: Sequence[Message]) -> dict[At, int]:
+        """Return where the batches end that are their task's first."""
+        tasks = self._assignment.tasks
+        pending = {at for at, task in tasks.items() if task.attempts.is_pending}
+        places = ((m.topic(), m.partition(), m.offset()) for m in messages) if pending else ()
+        return {(on, at): offset + 1 for on, at, offset in places if (on, at) in pending}
+
+    def _begin(
+        self, messages: Sequence[Message], ends: Mapping[At, int], consumer: Consumer
+    ) -> dict[At, Iterator[None]]:
+        """Announce first batches, all in one commit; return how each goes on.
+
+        Should a record kill this process, the next one knows in which batch. Those that have done
+        so already are not among them: each of their records is announced by itself.
+        """
+        tasks = self._assignment.tasks
+        first: dict[At, Input] = {}
+        for message in messages:
+            at = (message.topic(), message.partition())
+            if at in ends and message.offset() >= tasks[at].next_offset:
+                first.setdefault(at, _input(message))
+        begun = {
+            at: tasks[at].attempt(record, ends[at])
+            for at, record in first.items()
+            if not tasks[at].attempts.is_suspect
+        }
+        for steps in begun.values():
+            next(steps)
+        if begun:
+            self._keep([tasks[at] for at in begun], consumer)
+        return begun
+
+    def _go_on(self, task: Task, steps: Iterator[None], consumer: Consumer) -> None:
+        for _ in steps:
+            self._keep([task], consumer)
+
+    def _keep(self, tasks: Sequence[Task], consumer: Consumer) -> float:
+        took_s = self._transactions.commit(tasks, consumer)
+        for task in tasks:
             task.keep()
+        return took_s
 
     def _wake(self) -> None:
         """Let timers that are due and releases that became possible into the inboxes."""
@@ -206,10 +243,8 @@ class Worker:
         if not dirty:
             return
         records = sum(task.next_offset - task.kept_offset for task in dirty)
-        took_s = self._transactions.commit(dirty, consumer)
+        took_s = self._keep(dirty, consumer)
         self._commit_at = time.monotonic() + self._settings.commit_interval_s
-        for task in dirty:
-            task.keep()
         self._batch_records = min(self._settings.batch_records, self._batch_records * 2)
         self._failures = 0
         self._observer.committed(took_s, records)
@@ -270,3 +305,7 @@ class Worker:
             self._run,
             self._settings.parked_limit,
         )
+
+
+def _input(message: Message) -> Input:
+    return message.offset(), message.timestamp()[1], message.key(), message.value()
