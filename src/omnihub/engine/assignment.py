@@ -53,6 +53,7 @@ class Assignment:
         self._kept_since_s = 0.0
         self._changes = 0
         self._looks: Counter[At] = Counter()
+        self._had_tasks = False
         self.tasks: dict[At, Task] = {}
         self.is_noted = False
 
@@ -104,7 +105,8 @@ class Assignment:
             for at, task in tasks.items():
                 task.open(self._start(consumer, task, committed[at]))
             self.tasks = tasks
-            _freeze()
+            _freeze(is_first=not self._had_tasks)
+            self._had_tasks = True
             self.deliver(consumer)
         self._kept = {}
         self.is_noted = False
@@ -187,8 +189,9 @@ def _first_offset(consumer: Consumer, task: Task) -> int:
     return int(low)
 
 
-def _freeze() -> None:
+def _freeze(is_first: bool) -> None:
     """Rows live long: collecting must not look at them again, but those of lost tasks must go."""
-    gc.unfreeze()
-    gc.collect()
+    if not is_first:
+        gc.unfreeze()
+        gc.collect()
     gc.freeze()

@@ -81,6 +81,8 @@ class Transactions:
             }
         )
         try:
+            # Without a connection librdkafka looks for the coordinator again after half a second.
+            producer.list_topics(timeout=INIT_TIMEOUT_S)
             producer.init_transactions(INIT_TIMEOUT_S)
         except KafkaException as error:
             raise _lost("init", error) from error

@@ -8,6 +8,7 @@ twice is halved, down to one record. Two holders of one slot never fight: the fe
 Does not: restart itself (the supervisor does), or speed up one task with several threads.
 """
 
+import contextlib
 import gc
 import threading
 import time
@@ -37,6 +38,7 @@ RELEASE_CHECK_S = 0.5
 LAG_REPORT_S = 1.0
 RETRY_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
+CONNECT_TIMEOUT_S = 5.0
 FENCED = (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED, KafkaError._FATAL)
 Resolver = Callable[[str], bool]
 MakeTransactions = Callable[[Cluster, str, Stage], Transactions]
@@ -114,6 +116,8 @@ class Worker:
         reading = worker_consumer(settings.cluster, settings.group, settings.slot)
         # Transaction markers count in a log's end: only this tells that nothing is left to read.
         consumer = Consumer({**reading, "enable.partition.eof": True})
+        with contextlib.suppress(KafkaException):  # As for the producer; without, it is slower.
+            consumer.list_topics(timeout=CONNECT_TIMEOUT_S)
         assignment = self._assignment
         consumer.subscribe(
             list(self._handlers),
