@@ -5,6 +5,9 @@ log the row comes from; every other column is a field of the record under the sa
 `record`: the whole record as JSON, where it has parts of its own. What is sealed stays sealed.
 """
 
+import sqlite3
+import time
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -17,7 +20,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 METADATA = MetaData()
@@ -207,6 +210,8 @@ FOLD_POSITION = Table(
 )
 FOLDED_LOG = Table("folded_log", METADATA, Column("log_id", String, primary_key=True))
 
+SWITCH_TIMEOUT_S, SWITCH_PAUSE_S = 5.0, 0.01
+
 
 def open_views(url: str) -> Engine:
     """Connect to the views of `url`, making the tables that are missing."""
@@ -233,7 +238,21 @@ def tune_sqlite(connection: DBAPIConnection, _: object) -> None:
     """Let readers and writers of other processes in."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout = 5000")  # First: the next one may have to wait, too.
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _use_write_ahead_log(cursor)
     # The log holds everything: a lost tail of the view is folded again.
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()
+
+
+def _use_write_ahead_log(cursor: DBAPICursor) -> None:
+    """Switch the journal; of processes that do so at once SQLite refuses all but one, unwaited."""
+    until_s = time.monotonic() + SWITCH_TIMEOUT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(SWITCH_PAUSE_S)
+        else:
+            return
