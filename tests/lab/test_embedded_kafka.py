@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from omnihub.broker.embedded import EmbeddedKafka, kafka_start, kafka_status, kafka_stop
+from omnihub.broker.embedded_cluster import EmbeddedCluster
 from omnihub.broker.errors import (
     BrokerAlreadyRunning,
     BrokerError,
@@ -20,8 +21,7 @@ from omnihub.broker.errors import (
     PortInUse,
 )
 from omnihub.broker.jars import JarStore
-from omnihub.broker.node import HOST, NodeSpec, new_cluster_id
-from omnihub.broker.tcp import choose_free
+from omnihub.broker.node import NodeSpec
 
 TOPIC = "facts"
 
@@ -252,38 +252,20 @@ def test_without_network_the_error_names_what_is_missing_and_where_it_looked(
 
 
 def test_three_nodes_form_one_cluster_that_survives_the_loss_of_one(tmp_path: Path) -> None:
-    nodes = three_nodes(tmp_path)
+    cluster = EmbeddedCluster(tmp_path)
     try:
-        for node in nodes[:2]:
-            node.launch()
-        bootstrap = nodes[2].start().bootstrap
-        create_topic(bootstrap, TOPIC, replicas=3)
-        nodes[0].kill()
+        bootstrap = cluster.start()
+        create_topic(bootstrap, TOPIC, replicas=-1)
+        assert replicas_of(bootstrap, TOPIC) == {3}
+        cluster.nodes[1].kill()
         produce_in_transaction(bootstrap, TOPIC, range(10))
         assert committed_values(bootstrap, TOPIC, 10) == list(range(10))
+        assert EmbeddedCluster(tmp_path).start() == bootstrap  # the same nodes; the dead one again
+        assert replicas_of(bootstrap, "__transaction_state") == {3}
     finally:
-        for node in nodes:
-            node.kill()
+        cluster.kill()
 
 
-def three_nodes(root: Path) -> list[EmbeddedKafka]:
-    ports: list[int] = []
-    while len(ports) < 6:
-        ports.append(choose_free(HOST, ports))
-    cluster_id, ids = new_cluster_id(), (1, 2, 3)
-    voters = tuple(f"{i}@{HOST}:{ports[i + 2]}" for i in ids)
-    return [
-        EmbeddedKafka(
-            root / str(i),
-            NodeSpec(
-                node_id=i,
-                port=ports[i - 1],
-                controller_port=ports[i + 2],
-                cluster_id=cluster_id,
-                voters=voters,
-                replication_factor=3,
-                heap_mb=256,
-            ),
-        )
-        for i in ids
-    ]
+def replicas_of(bootstrap: str, topic: str) -> set[int]:
+    described = AdminClient({"bootstrap.servers": bootstrap}).list_topics(topic, timeout=10)
+    return {len(partition.replicas) for partition in described.topics[topic].partitions.values()}

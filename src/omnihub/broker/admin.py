@@ -20,6 +20,8 @@ from omnihub.model.errors import ConfigurationError
 
 _HOUR_MS = 3_600_000
 _TIMEOUT_S = 15.0
+CLUSTER_DEFAULT = -1
+"""As many replicas as the brokers' `default.replication.factor` says: one of ours is one node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class RawRecord:
 class TopicAdmin:
     """Topic administration over one connection."""
 
-    def __init__(self, cluster: Cluster, replication: int = 1) -> None:
+    def __init__(self, cluster: Cluster, replication: int = CLUSTER_DEFAULT) -> None:
         self._cluster = cluster
         self._replication = replication
         self._client = AdminClient(admin_client(cluster))

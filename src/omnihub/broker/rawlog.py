@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from omnihub.broker.admin import TopicAdmin
+from omnihub.broker.admin import CLUSTER_DEFAULT, TopicAdmin
 from omnihub.broker.clients import APPEND_TIMEOUT_S, Cluster, plain_producer
 from omnihub.broker.logerrors import LogUnavailable
 from omnihub.contracts.topics import TopicSpec
@@ -20,7 +20,9 @@ SCHEMAS_TOPIC = "_schemas"
 class KafkaRawLog:
     """Bytes in, bytes out; safe to call from one thread at a time."""
 
-    def __init__(self, cluster: Cluster, topic: str = SCHEMAS_TOPIC, replication: int = 1) -> None:
+    def __init__(
+        self, cluster: Cluster, topic: str = SCHEMAS_TOPIC, replication: int = CLUSTER_DEFAULT
+    ) -> None:
         self._cluster = cluster
         self._topic = topic
         self._admin = TopicAdmin(cluster, replication)

@@ -1,4 +1,4 @@
-"""Waits until clients can use a broker that was just started."""
+"""Waits until clients can use brokers that were just started."""
 
 import subprocess
 import time
@@ -28,6 +28,20 @@ def wait_until_ready(
         if _is_live(admin, node_id):
             return
     raise BrokerStartFailed(f"Kafka on {bootstrap} was not ready after {timeout_s:g} s")
+
+
+def wait_until_live(bootstrap: str, node_ids: set[int], timeout_s: float) -> None:
+    """Return once all `node_ids` are among the cluster's live brokers.
+
+    Raises `BrokerStartFailed` after `timeout_s`.
+    """
+    deadline = time.monotonic() + timeout_s
+    admin = _impatient_client(bootstrap)
+    while not all(_is_live(admin, node_id) for node_id in node_ids):
+        if time.monotonic() > deadline:
+            raise BrokerStartFailed(
+                f"Nodes {sorted(node_ids)} of {bootstrap} were not all live after {timeout_s:g} s"
+            )
 
 
 def _is_live(admin: AdminClient, node_id: int) -> bool:
