@@ -110,8 +110,9 @@ def worker_consumer(cluster: Cluster, group: str, slot: str) -> LibrdkafkaSettin
         "session.timeout.ms": SESSION_TIMEOUT_MS,
         "heartbeat.interval.ms": HEARTBEAT_MS,
         "max.poll.interval.ms": 60_000,
-        # A new group starts at the oldest record: nothing accepted is ever skipped.
-        "auto.offset.reset": "earliest",
+        # The engine says where each partition starts; a place that is not in the log (retention has
+        # passed it, the topic was recreated) must be seen, never jumped over.
+        "auto.offset.reset": "error",
     }
 
 

@@ -117,6 +117,37 @@ class Assignment:
         at = self.tasks.items()
         consumer.assign([TopicPartition(*where, task.next_offset) for where, task in at])
 
+    def go_past_lost(self, consumer: Consumer, at: At) -> None:
+        """Read on at the log's start where retention has passed a task's next record.
+
+        What lay between is gone, and stopping brings nothing back: it is told and alarmed.
+
+        Raises:
+            TransactionLost: the log's ends are not known now.
+            TaskRefused: the log ends before what was already read.
+        """
+        task = self.tasks.get(at)
+        if task is None:
+            return
+        low, end = _log_range(consumer, task)
+        if task.next_offset > end:
+            raise TaskRefused(
+                f"{task.name}[{task.partition}] has read {task.inbox} up to {task.next_offset}, "
+                f"but it ends at {end}: the topic lost its tail or was recreated. Restore it, or "
+                f"delete {task.changelog} and the group's offsets to start anew."
+            )
+        if task.next_offset < low:
+            self._observer.alarmed(task.name, "retention passed records that were not yet read")
+            log.error(
+                "records lost to retention",
+                task=task.name,
+                partition=task.partition,
+                first=task.next_offset,
+                next=low,
+            )
+            task.next_offset = low
+        self.deliver(consumer)
+
     def _note_nothing(self) -> None:
         self._changes += 1
         self.tasks = {}
@@ -157,7 +188,7 @@ class Assignment:
         standing = compare(position, committed)
         if position is None or standing is Standing.BEHIND:
             if standing is Standing.NEW:
-                return _first_offset(consumer, task)
+                return _log_range(consumer, task)[0]
             raise self._behind(task, position, committed)
         if standing is Standing.AHEAD:
             self._observer.alarmed(task.name, "committed offset lost, the rows' position wins")
@@ -180,13 +211,14 @@ class Assignment:
         )
 
 
-def _first_offset(consumer: Consumer, task: Task) -> int:
+def _log_range(consumer: Consumer, task: Task) -> tuple[int, int]:
+    """Return the first and the next offset of the task's inbox partition."""
     at = TopicPartition(task.inbox, task.partition)
     try:
-        low, _ = consumer.get_watermark_offsets(at, COMMITTED_TIMEOUT_S)
+        low, end = consumer.get_watermark_offsets(at, COMMITTED_TIMEOUT_S)
     except KafkaException as error:
-        raise TransactionLost(f"no start of {task.inbox}: {error.args[0].str()}", 0.2) from error
-    return int(low)
+        raise TransactionLost(f"no ends of {task.inbox}: {error.args[0].str()}", 0.2) from error
+    return int(low), int(end)
 
 
 def _freeze(is_first: bool) -> None:

@@ -93,6 +93,7 @@ class Worker:
         self._release_at = self._lag_at = self._collect_at = self._commit_at = 0.0
         self._failures = 0
         self._ends: dict[At, int] = {}
+        self._lost: set[At] = set()
         self._run = uuid.uuid4().hex
         self._stop = threading.Event()
 
@@ -142,6 +143,7 @@ class Worker:
             self._process(messages, consumer)
             self._wake()
             self._commit(consumer)
+            self._go_past_lost(consumer)
             self._tidy(consumer)
         except RetryableError as error:
             self._recover(consumer, error)
@@ -163,6 +165,9 @@ class Worker:
             return True
         if error.code() == KafkaError._PARTITION_EOF:
             self._ends[message.topic(), message.partition()] = message.offset()
+            return False
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._lost.add((message.topic(), message.partition()))
             return False
         if error.code() in FENCED or error.fatal():
             raise SlotTaken(
@@ -252,6 +257,11 @@ class Worker:
         self._batch_records = min(self._settings.batch_records, self._batch_records * 2)
         self._failures = 0
         self._observer.committed(took_s, records)
+
+    def _go_past_lost(self, consumer: Consumer) -> None:
+        """Deal with partitions whose next record is not in the log, now that nothing is staged."""
+        while self._lost:
+            self._assignment.go_past_lost(consumer, self._lost.pop())
 
     def _tidy(self, consumer: Consumer) -> None:
         """Do what is due from time to time."""

@@ -48,7 +48,7 @@ class TestEngine:
             isolation__level="read_committed",
             enable__auto__commit=False,
             enable__auto__offset__store=False,
-            auto__offset__reset="earliest",
+            auto__offset__reset="error",
             group__protocol="classic",
             partition__assignment__strategy="range",
             group__instance__id="host-0-1",
