@@ -171,7 +171,7 @@ class TestDriver:
             waiting = self.log.read(task.inbox, task.partition, task.next_offset)
             self._process(task, waiting[: self._batch_records])
             task.wake(self.now_us)
-            task.ask_releases(self.resolver, self.now_us)
+            task.tend_parked(self.resolver, self.now_us)
         dirty = [task for task in self.tasks if task.is_dirty]
         if dirty:
             self._commit(dirty)

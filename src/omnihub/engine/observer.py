@@ -10,7 +10,10 @@ class EngineObserver(Protocol):
     """Counts and durations of the engine; every method returns at once."""
 
     def processed(self, task: str, outcome: str, count: int) -> None:
-        """Records were processed: outcome is applied, rejected, parked, queued or released."""
+        """Records were processed: by outcome.
+
+        Applied, rejected, parked, queued (behind a parked one), released, skipped or edited.
+        """
 
     def committed(self, duration_s: float, records: int) -> None:
         """A transaction with so many input records was committed."""

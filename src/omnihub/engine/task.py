@@ -19,9 +19,11 @@ from omnihub.engine.outputs import Outputs
 from omnihub.engine.overlay import Overlay
 from omnihub.engine.parking import Parking
 from omnihub.engine.rejection import rejected
+from omnihub.engine.release import Releases
 from omnihub.engine.store import Store, changelog_key
 from omnihub.engine.timers import Timers
 from omnihub.model.errors import InvariantBroken, ParkError, RejectedError, RetryableError
+from omnihub.model.ids import derive_id
 from omnihub.model.record import Record
 from omnihub.model.records import ReleaseAction, ReleaseParked, TaskPosition, TimerDue
 from omnihub.rules.rule import Handler
@@ -71,8 +73,17 @@ class Task:
             handler,
             self.hospital,
             self.overlay,
+            self._outcomes,
+            self._run,
+        )
+        self._releases = Releases(
+            self._parking,
+            self.hospital,
+            self.overlay,
             self.outputs,
             self._outcomes,
+            inbox=topics.spec(handler.inbox),
+            task=handler.name,
             read=self._read,
             run=self._run,
         )
@@ -114,7 +125,10 @@ class Task:
             else:
                 if self.hospital.waiting or type(record) is ReleaseParked:
                     arrival = self._arrival(offset, timestamp_ms, key, value)
-                    self._parking.take(record, arrival)
+                    if type(record) is ReleaseParked:
+                        self._releases.act(record, arrival)
+                    else:
+                        self._parking.take(record, arrival)
                 elif (failure := self._run(record, offset)) is not None:
                     arrival = self._arrival(offset, timestamp_ms, key, value)
                     self._parking.park(record, arrival, failure)
@@ -150,20 +164,23 @@ class Task:
         for record in due:
             self.outputs.emit(self.inbox, record, self.partition)
 
-    def ask_releases(self, is_resolved: Callable[[str], bool], now_us: int) -> None:
-        """Append a release to the own inbox for each queue whose head has what it waited for."""
-        for park_key, waits_for in self.hospital.waiting.items():
-            if waits_for is None or not is_resolved(waits_for):
+    def tend_parked(self, is_resolved: Callable[[str], bool], now_us: int) -> None:
+        """Append a release for each queue whose head has what it waited for; watch their age."""
+        self.hospital.watch_age(now_us)
+        for park_key, head in self.hospital.waiting.items():
+            if head.waits_for is None or not is_resolved(head.waits_for):
                 continue
-            self.hospital.waiting[park_key] = None  # Asked once; a new failure sets it again.
+            self.hospital.asked(park_key)
             self.outputs.begin(now_us // 1000)
+            asked = f"{self.name}/{self.partition}/{park_key}/{now_us}"
             request = ReleaseParked(
                 task=self.name,
                 park_key=park_key,
-                action=ReleaseAction.RETRY,
+                action=ReleaseAction.RELEASE,
                 requested_by="omnihub",
-                reason=f"{waits_for} is set",
+                reason=f"{head.waits_for} is set",
                 requested_at_us=now_us,
+                request_id=derive_id(asked, "resolved"),
             )
             self.outputs.emit(self.inbox, request, self.partition)
 
@@ -209,6 +226,7 @@ class Task:
     def _rebuild(self) -> None:
         self.timers.rebuild(self.store)
         self.hospital.rebuild(self.store)
+        self._releases.rebuild(self.store)
         self.attempts.rebuild(self.store, self.next_offset)
 
     def _arrival(self, offset: int, timestamp_ms: int, key: bytes | None, value: bytes) -> Arrival:

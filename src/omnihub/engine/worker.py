@@ -245,7 +245,7 @@ class Worker:
         for task in self._assignment.tasks.values():
             task.wake(now_us)
             if is_release_due and task.hospital.waiting:
-                task.ask_releases(self._resolver, now_us)
+                task.tend_parked(self._resolver, now_us)
 
     def _commit(self, consumer: Consumer) -> None:
         dirty = [task for task in self._assignment.tasks.values() if task.is_dirty]

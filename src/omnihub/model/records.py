@@ -381,6 +381,54 @@ class FactSeen(Record, frozen=True, kw_only=True, gc=False):
     revision: int = 0  # Revision of the mapping that understood it.
 
 
+class ReleaseAction(StrEnum):
+    """RETRY: the first record alone. RELEASE: all, in order. SKIP: give up the first, release the rest. EDIT: put another record in the place of the first."""
+
+    UNKNOWN = "UNKNOWN"
+    RETRY = "RETRY"
+    SKIP = "SKIP"
+    RELEASE = "RELEASE"
+    EDIT = "EDIT"
+
+
+class ActOutcome(StrEnum):
+    """DONE: all of it. STOPPED: at a record that failed. CONTINUES: in the next transaction. MOVED_ON: another record is first now. REFUSED: it cannot be done."""
+
+    UNKNOWN = "UNKNOWN"
+    DONE = "DONE"
+    STOPPED = "STOPPED"
+    CONTINUES = "CONTINUES"
+    NOTHING_PARKED = "NOTHING_PARKED"
+    MOVED_ON = "MOVED_ON"
+    REFUSED = "REFUSED"
+
+
+class HospitalActed(Record, frozen=True, kw_only=True, gc=False):
+    """What was done about parked records: by whom, why, when, and what came of it."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.HospitalActed"
+    event_id: EventId
+    request_id: str
+    task: str
+    park_key: str
+    action: ReleaseAction
+    outcome: ActOutcome
+    requested_by: str
+    reason: str
+    requested_at_us: int
+    accepted_at_us: int
+    topic: str  # The inbox of the task.
+    partition: int
+    offset: int | None = None  # Of the record that was first before the act.
+    record_type: str = ""
+    records: int  # How many left the queue.
+    remaining: int  # How many still wait under the key.
+    error_class: str | None = None  # Why it stopped or was refused.
+    error: str | None = None  # Holds no payload data.
+    cure: str | None = None
+    original: bytes  # EDIT: the framed record that was replaced, sealed with the key of this event; else empty.
+
+
 class ParkedBody(Record, frozen=True, kw_only=True, gc=False):
     """Task state: the bytes of one parked record, in queue order."""
 
@@ -397,6 +445,9 @@ class ParkedBody(Record, frozen=True, kw_only=True, gc=False):
     waits_for: str | None = None  # Cross-reference whose setting releases the queue: instance/kind/code.
     attempts: int
     parked_at_us: int
+    is_edited: bool = False  # Somebody replaced what had arrived; the hospital's events hold the original.
+    record_type: str = ""
+    instance: InstanceId = InstanceId("")
 
 
 class ParkedQueue(Record, frozen=True, kw_only=True, gc=False):
@@ -424,6 +475,9 @@ class ParkedRecord(Record, frozen=True, kw_only=True, gc=False):
     attempts: int
     parked_at_us: int
     accepted_at_us: int
+    instance: InstanceId = InstanceId("")  # The instance that it comes from or is for; empty when it cannot be told.
+    waits_for: str | None = None  # Cross-reference whose setting releases the queue: instance/kind/code.
+    is_edited: bool = False
 
 
 class DeliveryKind(StrEnum):
@@ -465,16 +519,8 @@ class Rejected(Record, frozen=True, kw_only=True, gc=False):
     subject: str
 
 
-class ReleaseAction(StrEnum):
-    """Symbols of ReleaseAction."""
-
-    UNKNOWN = "UNKNOWN"
-    RETRY = "RETRY"
-    SKIP = "SKIP"
-
-
 class ReleaseParked(Record, frozen=True, kw_only=True, gc=False):
-    """Asks a task to replay or skip what it parked under a key."""
+    """Asks a task to do something about what it parked under a key."""
 
     AVRO_NAME: ClassVar[str] = "omnihub.ReleaseParked"
     task: str
@@ -483,6 +529,16 @@ class ReleaseParked(Record, frozen=True, kw_only=True, gc=False):
     requested_by: str
     reason: str
     requested_at_us: int
+    request_id: str = ""  # Asked twice under one id, it has one effect; empty before there were ids.
+    head_offset: int | None = None  # Act only if the first of the queue lies at this offset of the inbox.
+    value: bytes | None = None  # EDIT: the framed record that takes the place of the first.
+
+
+class ReleaseSeen(Record, frozen=True, kw_only=True, gc=False):
+    """Task state: a request to the hospital that was acted on, under its request_id."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.ReleaseSeen"
+    offset: int  # Where the request lies in the inbox partition.
 
 
 class SourceEntity(Record, frozen=True, kw_only=True, gc=False):
@@ -1561,12 +1617,14 @@ RECORDS: tuple[type[Record], ...] = (
     CrossReference,
     Cursor,
     FactSeen,
+    HospitalActed,
     ParkedBody,
     ParkedQueue,
     ParkedRecord,
     RawDelivery,
     Rejected,
     ReleaseParked,
+    ReleaseSeen,
     SourceEntity,
     StateSeen,
     TaskAttempt,

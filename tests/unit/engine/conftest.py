@@ -12,8 +12,10 @@ from omnihub.model.errors import InvariantBroken, ParkError, RejectedError
 from omnihub.model.ids import EventId, InstanceId, LocationId, MovementId, Sku, TenantId
 from omnihub.model.records import (
     EventMeta,
+    HospitalActed,
     MovementKind,
     ParkedQueue,
+    ReleaseAction,
     ReleaseParked,
     StockLevel,
     StockMoved,
@@ -108,7 +110,8 @@ class Story(TestDriver):
 
     def __init__(self, rule=None, **options):
         self.rule = rule or Adder()
-        super().__init__([self.rule], TOPICS, codec=CODEC, **options)
+        self.asked, self.places = 0, {}
+        super().__init__([self.rule], TOPICS, **{"codec": CODEC, **options})
 
     def tell(self, name, sku="apple", reason=None, at_us=None):
         """Append one movement."""
@@ -123,8 +126,14 @@ class Story(TestDriver):
         shown = self.state(HOSPITAL).values()
         return sorted(shown, key=lambda record: (record.partition, record.offset))
 
-    def release(self, action, park_key="x", task="adder"):
-        """Ask for a release in the partition where the queue is, and let it happen."""
+    def release(self, action=ReleaseAction.RELEASE, park_key="x", task="adder", **told):
+        """Ask for an act in the partition where the queue is, and let it happen."""
+        self.ask(action, park_key, task, **told)
+        self.run()
+
+    def ask(self, action, park_key="x", task="adder", **told):
+        """Append a request to the partition where the queue is; each has an id of its own."""
+        self.asked += 1
         request = ReleaseParked(
             task=task,
             park_key=park_key,
@@ -132,15 +141,22 @@ class Story(TestDriver):
             requested_by="ops",
             reason="test",
             requested_at_us=0,
+            **{"request_id": f"request-{self.asked}", **told},
         )
         at = f"{ParkedQueue.__name__}/"
-        [partition] = [
+        found = [
             int(row.split("/")[1])
             for row in self.rows(self.rule.name)
             if row.startswith(at) and row.endswith(f"/{park_key}")
         ]
-        self.log.write(INBOX, partition, park_key.encode(), CODEC.encode(request), 0)
-        self.run()
+        self.places.update({park_key: partition for partition in found})
+        value = self.codec.encode(request)
+        self.log.write(INBOX, self.places[park_key], park_key.encode(), value, 0)
+
+    def acts(self):
+        """Return what was done about parked records: act, outcome, how many left, how many stay."""
+        told = self.records("omni.hospital.event.v1", HospitalActed)
+        return [(one.action, one.outcome, one.records, one.remaining) for one in told]
 
     def run_until_calm(self):
         """Restart after each death, as a supervisor does; return how many there were."""

@@ -24,7 +24,7 @@ def test_once_mended_the_killer_and_what_waited_are_released_in_order(story):
         play.tell(name, reason=reason)
     play.run_until_calm()
     play.rule.cured = {"cure"}
-    play.release(ReleaseAction.RETRY, "t:apple")
+    play.release(ReleaseAction.RELEASE, "t:apple")
     assert play.names() == ["a", "killer", "c"]
 
 
@@ -33,13 +33,13 @@ def test_a_release_that_kills_again_is_itself_found_and_done_with(story):
     play.tell("killer", reason="killer")
     play.run_until_calm()
     try:
-        play.release(ReleaseAction.RETRY, "t:apple")
+        play.release(ReleaseAction.RELEASE, "t:apple")
     except Crash:
         play.restart()
     play.run_until_calm()
     assert [r.record_type for r in play.waiting()] == ["unread", "unread"]
     play.rule.cured = {"cure"}
-    play.release(ReleaseAction.RETRY, "t:apple")
+    play.release(ReleaseAction.RELEASE, "t:apple")
     assert play.names() == ["killer"]
     assert play.waiting() == []
 

@@ -3,11 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnihub.engine import parking
-from omnihub.model.records import ParkedQueue, ReleaseAction, ReleaseParked, StockMoved
+from omnihub.model.records import ParkedQueue, ReleaseAction, StockMoved
 
 INBOX, EVENTS = "omni.stock.inbox.v1", "omni.stock.event.v1"
-RETRY, SKIP = ReleaseAction.RETRY, ReleaseAction.SKIP
+RELEASE, SKIP = ReleaseAction.RELEASE, ReleaseAction.SKIP
 
 
 def tell(play, *movements):
@@ -91,12 +90,12 @@ def test_skipping_the_head_lets_the_rest_through(story):
     assert [r.queue_index for r in play.waiting()] == [2, 3]
 
 
-def test_a_retry_that_fails_again_keeps_the_queue_and_counts_the_attempt(story):
+def test_a_release_that_fails_again_keeps_the_queue_and_counts_the_attempt(story):
     play = story()
     tell(play, ("a", "x", "bug"), ("b", "x"))
-    play.release(RETRY)
+    play.release(RELEASE)
     assert play.names() == []
-    assert [r.attempts for r in play.waiting()] == [2, 1]
+    assert [r.attempts for r in play.waiting()] == [2, 0]
 
 
 def test_the_queue_survives_a_restart(story):
@@ -116,20 +115,9 @@ def test_a_release_meant_for_another_task_is_ignored(story):
     assert len(play.waiting()) == 1
 
 
-def test_a_long_queue_is_released_in_several_transactions(story, monkeypatch):
-    monkeypatch.setattr(parking, "REPLAYS_PER_TURN", 3)
-    play = story(batch_records=1)
-    tell(play, ("m0", "x", "bug"), *((f"m{number}", "x") for number in range(1, 10)))
-    play.release(SKIP)
-    assert play.names() == [f"m{number}" for number in range(1, 10)]
-    asked = play.records(INBOX, ReleaseParked)
-    assert [request.action for request in asked] == [SKIP, RETRY, RETRY]
-    assert play.waiting() == []
-
-
 STEPS = st.one_of(
     st.tuples(st.sampled_from("xy"), st.sampled_from([None, None, "unmapped", "bug"])),
-    st.sampled_from([RETRY, SKIP]),
+    st.sampled_from([RELEASE, SKIP]),
 )
 
 
