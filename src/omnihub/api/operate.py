@@ -25,6 +25,7 @@ from omnihub.api.problem import Problem
 from omnihub.model.ids import InstanceId
 from omnihub.model.records import CrossReference, ReleaseAction, ReleaseParked
 from omnihub.ops.metrics import CONTENT_TYPE
+from omnihub.views.hospital import Wanted
 
 XREF_TOPIC = "omni.xref.v1"
 router = APIRouter()
@@ -49,7 +50,7 @@ def hospital(
     limit: Limit = 100,
 ) -> PageBody[Parked]:
     """List what waits, with its reason and cure, in queue order."""
-    page = parts.views.parked(task, cursor, limit)
+    page = parts.views.hospital.page(Wanted(task=task), cursor, limit)
     items = [Parked.model_validate(record) for record in page.items]
     return PageBody[Parked](items=items, next_cursor=page.next_cursor)
 
@@ -63,7 +64,7 @@ def hospital(
 )
 async def release(parts: PartsOf, who: Admin, body: Release) -> Released:
     """Ask the task to replay, or to skip, everything parked under a key; who and why are kept."""
-    waiting = parts.views.parked_under(body.task, body.park_key)
+    waiting = parts.views.hospital.under(body.task, body.park_key)
     if not waiting:
         raise Problem("nothing-parked", "The record may have been released already.")
     request = ReleaseParked(

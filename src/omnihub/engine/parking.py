@@ -93,4 +93,3 @@ class Parking:
     def _keep(self, outcome: str) -> None:
         self._overlay.keep_record()
         self._outcomes[outcome] += 1
-

@@ -18,6 +18,7 @@ from omnihub.model.record import Record
 from omnihub.model.records import (
     Contact,
     EventMeta,
+    HospitalActed,
     ParkedRecord,
     RawDelivery,
     SourceEntity,
@@ -59,6 +60,7 @@ _TOLD = (
 )
 _TOLD_OF_STATE = ("on_hand_milli", "ats_milli", "target", "outcome", "external_ref", "reason_code")
 _TOLD_OF_FAULT = ("error", "cure", "detail", "name", "type", "entity_id", "instance")
+_TOLD_OF_ACT = ("action", "outcome", "requested_by", "reason")
 _CONTACTS = ("contact", "name", "email", "phone", "address")
 _ATTRIBUTES = ("name", "email", "phone", "address")
 Opener = Callable[[Record], Record]
@@ -168,7 +170,7 @@ def _identity(record: Record) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if isinstance(record, SourceEntity):
         whole = f"{record.delivery_id}|{record.type}:{record.entity_id}"
         return (whole,), (record.delivery_id,)
-    if isinstance(record, ParkedRecord):
+    if isinstance(record, ParkedRecord | HospitalActed):
         return (), (f"{record.topic}/{record.partition}/{record.offset}",)
     meta = getattr(record, "meta", None)
     if isinstance(meta, EventMeta):
@@ -195,7 +197,7 @@ def _about(record: Record) -> tuple[str, ...]:
 
 def _told(record: Record) -> Mapping[str, str]:
     """Return the fields that a person wants to see; never a body, nothing personal."""
-    wanted = (*_TOLD, *_TOLD_OF_STATE, *_TOLD_OF_FAULT)
+    wanted = (*_TOLD, *_TOLD_OF_STATE, *_TOLD_OF_FAULT, *_TOLD_OF_ACT)
     fields = msgspec.structs.asdict(record)
     plain = {name: fields[name] for name in wanted if isinstance(fields.get(name), str | int)}
     return {name: str(value) for name, value in plain.items()}

@@ -25,6 +25,7 @@ from omnihub.model.records import (
     CustomerProfile,
     CustomerRedirect,
     Fulfilment,
+    HospitalActed,
     Order,
     ParkedRecord,
     Payment,
@@ -92,6 +93,13 @@ def _rejected(entry: Entry) -> Row:
     return {"log_key": _log_key(entry), **{k: v for k, v in flat.items() if k in wanted}}
 
 
+def _acted(entry: Entry) -> Row:
+    """Tell what was done, without the sealed record that an edit replaced."""
+    fields = msgspec.structs.asdict(_present(entry))
+    del fields["original"]
+    return {"log_key": _log_key(entry), **fields}
+
+
 def _present(entry: Entry) -> Record:
     assert entry.record is not None
     return entry.record
@@ -136,6 +144,7 @@ PROJECTIONS = (
     Projection(schema.CONSENT, ConsentRow, ("omni.consent.state.v1",), _whole),
     Projection(schema.CART, Cart, ("omni.cart.state.v1",), _AS_CART),
     Projection(schema.PARKED, ParkedRecord, ("omni.hospital.state.v1",), _whole),
+    Projection(schema.ACTED, HospitalActed, ("omni.hospital.event.v1",), _acted),
     Projection(schema.CROSS_REFERENCE, CrossReference, ("omni.xref.v1",), _whole),
     Projection(schema.EFFECT, CommandResult, ("omni.result.v1",), _whole),
     Projection(
@@ -223,8 +232,10 @@ def _row(projection: Projection, entry: Entry) -> Row:
 
 
 def _log_key(entry: Entry) -> str:
-    """Several refusals share a subject: each is a row of its own, and a repetition is the same."""
+    """Of events that share a key each is a row of its own, and a repetition is the same."""
     record = entry.record
+    if isinstance(record, HospitalActed):
+        return record.event_id
     return record.meta.event_id if isinstance(record, Rejected) else entry.key
 
 

@@ -5,10 +5,9 @@ open what is sealed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import Engine, and_, func, select
+from sqlalchemy import Engine
 
 from omnihub.broker.ports import Position
 from omnihub.model.ids import ChannelId, LocationId, Sku, TenantId
@@ -17,13 +16,13 @@ from omnihub.model.records import (
     ChannelAts,
     CommandResult,
     CrossReference,
-    ParkedRecord,
     Product,
     StockLevel,
 )
 from omnihub.views import schema
 from omnihub.views.customers import CustomerViews
 from omnihub.views.fold import Positions, positions_of
+from omnihub.views.hospital import HospitalViews
 from omnihub.views.orders import OrderViews
 from omnihub.views.rows import Page, Rows
 
@@ -42,15 +41,6 @@ class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What is parked of one task."""
-
-    task: str
-    records: int
-    oldest_at_us: int
-
-
 class Views:
     """Read access for one tenant."""
 
@@ -60,6 +50,7 @@ class Views:
         self._rows = Rows(engine, tenant)
         self.orders = OrderViews(self._rows)
         self.customers = CustomerViews(self._rows)
+        self.hospital = HospitalViews(self._rows)
 
     def levels_of(self, sku: Sku) -> tuple[StockLevel, ...]:
         """Return the level of `sku` at every location that has one."""
@@ -98,28 +89,6 @@ class Views:
         table = schema.CHANNEL_ATS
         where = [table.c.tenant == self._tenant, table.c.channel == channel]
         return self._rows.page(ChannelAts, table, where, ("sku", "channel"), cursor, limit)
-
-    def parked(self, task: str | None, cursor: str | None, limit: int) -> Page[ParkedRecord]:
-        """Return parked records in queue order."""
-        table = schema.PARKED
-        where = [table.c.task == task] if task else []
-        order = ("task", "park_key", "queue_index")
-        return self._rows.page(ParkedRecord, table, where, order, cursor, limit)
-
-    def parked_under(self, task: str, park_key: str) -> tuple[ParkedRecord, ...]:
-        """Return what waits under one key, in queue order."""
-        table = schema.PARKED
-        where = and_(table.c.task == task, table.c.park_key == park_key)
-        return self._rows.where(ParkedRecord, table, where, "queue_index")
-
-    def backlog(self) -> tuple[Backlog, ...]:
-        """Return how much is parked, by task."""
-        table = schema.PARKED
-        statement = select(table.c.task, func.count(), func.min(table.c.parked_at_us)).group_by(
-            table.c.task
-        )
-        with self._engine.connect() as connection:
-            return tuple(Backlog(*row) for row in connection.execute(statement).all())
 
     def rejected(self, cursor: str | None, limit: int) -> Page[RejectedRow]:
         """Return refusals, in the order of acceptance."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import Column, Engine, Row, Table, and_, or_, select, tuple_
+from sqlalchemy import Column, Engine, Row, Select, Table, and_, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from omnihub.broker.ports import Position
@@ -52,7 +52,11 @@ class Rows:
         self, kind: type[T], table: Table, condition: ColumnElement[bool], *order: str
     ) -> tuple[T, ...]:
         """Return the records of every tenant that fulfil `condition`, in `order`."""
-        statement = select(table).where(condition).order_by(*(table.c[name] for name in order))
+        ordered = (table.c[name] for name in order)
+        return self.read(kind, select(table).where(condition).order_by(*ordered))
+
+    def read(self, kind: type[T], statement: Select[Any]) -> tuple[T, ...]:
+        """Return the records that `statement` selects."""
         with self.engine.connect() as connection:
             rows = connection.execute(statement).all()
         return tuple(_read(kind, row) for row in rows)

@@ -3,6 +3,7 @@
 Guarantees: each folded table has the record's log key as its primary key and says where in the
 log the row comes from; every other column is a field of the record under the same name, or
 `record`: the whole record as JSON, where it has parts of its own. What is sealed stays sealed.
+Views of another release, with other columns, are dropped, to be folded anew.
 """
 
 import sqlite3
@@ -10,7 +11,9 @@ import time
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    Connection,
     Engine,
     Index,
     Integer,
@@ -19,15 +22,16 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    inspect,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
 METADATA = MetaData()
 
 
 def _folded(
-    name: str, *columns: Column[str] | Column[int], indexes: tuple[Index, ...] = ()
+    name: str, *columns: Column[str] | Column[int] | Column[bool], indexes: tuple[Index, ...] = ()
 ) -> Table:
     return Table(
         name,
@@ -82,7 +86,20 @@ PARKED = _folded(
     *map(_text, ("task", "park_key", "topic", "record_type", "error_class", "error", "cure")),
     *map(_number, ("queue_index", "partition", "offset", "attempts")),
     *map(_number, ("parked_at_us", "accepted_at_us")),
-    indexes=(Index("parked_by_age", "parked_at_us"),),
+    *map(_text, ("instance", "waits_for")),
+    Column("is_edited", Boolean),
+    indexes=(
+        Index("parked_by_age", "parked_at_us"),
+        Index("parked_by_queue", "task", "park_key", "queue_index"),
+    ),
+)
+ACTED = _folded(
+    "acted",
+    *map(_text, ("event_id", "request_id", "task", "park_key", "action", "outcome")),
+    *map(_text, ("requested_by", "reason", "topic", "record_type", "error_class", "error", "cure")),
+    *map(_number, ("requested_at_us", "accepted_at_us", "partition", "offset")),
+    *map(_number, ("records", "remaining")),
+    indexes=(Index("acted_by_queue", "task", "park_key", "accepted_at_us"),),
 )
 REJECTED = _folded(
     "rejected",
@@ -218,8 +235,24 @@ def open_views(url: str) -> Engine:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", tune_sqlite)
+    _drop_other_shape(engine)
     make_tables(engine, METADATA)
     return engine
+
+
+def _drop_other_shape(engine: Engine) -> None:
+    """Drop all views if one has other columns: they come back from the topics, whole."""
+    with engine.begin() as connection:
+        if any(_is_of_other_shape(connection, table) for table in METADATA.sorted_tables):
+            for table in METADATA.sorted_tables:
+                connection.execute(DropTable(table, if_exists=True))
+
+
+def _is_of_other_shape(connection: Connection, table: Table) -> bool:
+    found = inspect(connection)
+    if not found.has_table(table.name):
+        return False
+    return {one["name"] for one in found.get_columns(table.name)} != set(table.columns.keys())
 
 
 def make_tables(engine: Engine, metadata: MetaData) -> None:

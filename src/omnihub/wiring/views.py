@@ -50,7 +50,7 @@ async def _export_backlog(views: Views, metrics: Metrics) -> None:
     while True:
         metrics.hospital_backlog_records.clear()
         metrics.hospital_oldest_timestamp_seconds.clear()
-        for backlog in views.backlog():
+        for backlog in views.hospital.backlog():
             metrics.hospital_backlog_records.labels(backlog.task).set(backlog.records)
             oldest = metrics.hospital_oldest_timestamp_seconds.labels(backlog.task)
             oldest.set(backlog.oldest_at_us / 1e6)

@@ -28,7 +28,7 @@ SHOP = LocationId("shop")
 TOPICS, CODEC = Topics.load(), Codec.offline()
 
 
-def moved(name, sku="apple", reason=None):
+def movement(name, sku="apple", reason=None):
     meta = EventMeta(
         tenant=TenantId("t"),
         event_id=EventId(name),
@@ -102,7 +102,7 @@ class Adder(Rule):
 
     @on_timer("hold")
     def on_hold_due(self, due, rows, out):
-        out.emit(EVENTS, moved(f"due-{due.timer_id}", due.key))
+        out.emit(EVENTS, movement(f"due-{due.timer_id}", due.key))
 
 
 class Story(TestDriver):
@@ -115,7 +115,7 @@ class Story(TestDriver):
 
     def tell(self, name, sku="apple", reason=None, at_us=None):
         """Append one movement."""
-        self.append(INBOX, moved(name, sku, reason), at_us=at_us)
+        self.append(INBOX, movement(name, sku, reason), at_us=at_us)
 
     def names(self):
         """Return the movements that were applied, in order."""
@@ -138,18 +138,18 @@ class Story(TestDriver):
             task=task,
             park_key=park_key,
             action=action,
-            requested_by="ops",
-            reason="test",
-            requested_at_us=0,
-            **{"request_id": f"request-{self.asked}", **told},
+            **{
+                "requested_by": "ops",
+                "reason": "test",
+                "requested_at_us": 0,
+                "request_id": f"request-{self.asked}",
+                **told,
+            },
         )
         at = f"{ParkedQueue.__name__}/"
-        found = [
-            int(row.split("/")[1])
-            for row in self.rows(self.rule.name)
-            if row.startswith(at) and row.endswith(f"/{park_key}")
-        ]
-        self.places.update({park_key: partition for partition in found})
+        for row in self.rows(self.rule.name):
+            if row.startswith(at) and row.endswith(f"/{park_key}"):
+                self.places[park_key] = int(row.split("/")[1])
         value = self.codec.encode(request)
         self.log.write(INBOX, self.places[park_key], park_key.encode(), value, 0)
 
@@ -174,3 +174,9 @@ class Story(TestDriver):
 def story():
     """Makes a `Story`."""
     return Story
+
+
+@pytest.fixture(scope="session")
+def moved():
+    """Makes a movement."""
+    return movement

@@ -58,3 +58,31 @@ def test_a_record_that_leaves_is_gone_from_the_state_topic(story):
     assert (shown.task, shown.topic, shown.record_type) == ("adder", play.rule.inbox, "StockMoved")
     play.release(ReleaseAction.SKIP)
     assert play.waiting() == []
+
+
+def test_what_waits_for_over_a_day_raises_the_alarm_once(story):
+    watching = Watching()
+    play = story(observer=watching)
+    play.tell("a", "x", "bug")
+    play.run()
+    play.advance(24 * 3600)
+    assert watching.alarms == []
+    play.advance(1)
+    play.restart()
+    play.advance(1)
+    assert watching.alarms == ["a record has been parked for over a day"] * 2  # One a process.
+    play.advance(1)
+    play.release(ReleaseAction.SKIP)
+    play.advance(1)
+    play.tell("b", "x", "bug")
+    play.advance(24 * 3600 + 1)
+    assert len(watching.alarms) == 3
+
+
+def test_it_tells_which_system_a_record_comes_from_and_what_it_waits_for(story):
+    play = story()
+    play.tell("a", "x", "unmapped")
+    play.append(play.rule.inbox, b"garbage", key="t:y")
+    play.run()
+    shown = {record.park_key: (record.instance, record.waits_for) for record in play.waiting()}
+    assert shown == {"x": ("till", "pos/sku/1"), "t:y": ("", None)}

@@ -191,7 +191,7 @@ async def test_the_backlog_counts_what_is_parked_by_task(log, open_view) -> None
         )
         await log.append("omni.hospital.state.v1", record)
     fold.apply(await log.read_all(TOPICS))
-    (backlog,) = Views(engine, MAIN).backlog()
+    (backlog,) = Views(engine, MAIN).hospital.backlog()
     assert (backlog.task, backlog.records, backlog.oldest_at_us) == ("stock", 2, 10)
 
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
-from sqlalchemy import inspect
+from sqlalchemy import create_engine, inspect, text
 
 from omnihub.views.schema import METADATA, open_views
 
@@ -30,3 +30,17 @@ def test_tables_have_their_indexes_and_are_made_once(tmp_path: Path) -> None:
         for table in METADATA.sorted_tables:
             made = {index["name"] for index in inspect(engine).get_indexes(table.name)}
             assert made == {index.name for index in table.indexes}
+
+
+def test_views_of_another_release_are_dropped_to_be_folded_anew(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/views.sqlite"
+    engine = open_views(url)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE parked DROP COLUMN instance"))
+        connection.execute(text("INSERT INTO fold_position VALUES ('t', 0, 5)"))
+        connection.execute(text("CREATE TABLE api_request (request_id TEXT)"))
+    opened = open_views(url)
+    assert "instance" in {one["name"] for one in inspect(opened).get_columns("parked")}
+    with create_engine(url).connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM fold_position")).scalar() == 0
+    assert inspect(opened).has_table("api_request")
