@@ -16,7 +16,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from omnihub.model.errors import ConfigurationError, OmniHubError, ParkError, RetryableError
+from omnihub.model.errors import (
+    ConfigurationError,
+    OmniHubError,
+    ParkError,
+    Refused,
+    RetryableError,
+)
 from omnihub.model.time import from_us
 
 PIPE_COLUMNS = 400
@@ -29,6 +35,7 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     UNAVAILABLE = 3
+    REFUSED = 4
     INTERRUPTED = 130
 
 
@@ -36,6 +43,8 @@ def exit_code(error: OmniHubError) -> Exit:
     """Return the exit code of an error."""
     if isinstance(error, ConfigurationError):
         return Exit.USAGE
+    if isinstance(error, Refused):
+        return Exit.REFUSED
     return Exit.UNAVAILABLE if isinstance(error, RetryableError) else Exit.FAILED
 
 

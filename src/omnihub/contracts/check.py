@@ -17,9 +17,9 @@ from omnihub.contracts.compatibility import compact, unreadable
 from omnihub.contracts.errors import ContractError
 from omnihub.contracts.generate import generate
 from omnihub.contracts.inline import definitions, full_name, written_in
+from omnihub.contracts.released import RELEASED, releases
 from omnihub.contracts.topicfile import read_topics
 
-RELEASED = "released"
 _LOGICAL = ("logicalType", "precision", "scale", "size")
 _CHANGE_CURE = "Undo it, or add a new nullable field beside it and retire this one."
 _BINARY = ("bytes", "fixed")
@@ -60,8 +60,11 @@ def check_contract(folder: Path | None = None, records: Path | None = None) -> l
         return found
     found += _topic_faults(root)
     found += _drift(root, records or Path(str(omnihub.model.records.__file__)))
-    for version in sorted(path for path in (root / RELEASED).glob("*") if path.is_dir()):
+    released = releases(root)
+    for version in released:
         found += _changes(version, schemas, root)
+    for version in [] if found else released[-1:]:
+        found += _unwritable(version, schemas, root)
     return found
 
 
@@ -211,6 +214,20 @@ def _changes(version: Path, schemas: Mapping[Path, Schema], root: Path) -> Itera
             for place, rule in _field_changes(name, field, old, before, now):
                 since = f"{rule} (since {version.name})"
                 yield _placed(Fault("", place, since, _CHANGE_CURE), paths[name], root)
+
+
+def _unwritable(version: Path, schemas: Mapping[Path, Schema], root: Path) -> Iterator[Fault]:
+    """Fields that the last release cannot do without: we write its schemas beside it."""
+    paths = {full_name(schema, NAMESPACE): path for path, schema in schemas.items()}
+    for name, old in load_schemas(version).items():
+        if name not in paths:
+            continue
+        kept = {field["name"] for field in schemas[paths[name]]["fields"]}
+        for field in old["fields"]:
+            if field["name"] not in kept and "default" not in field:
+                rule = f"is gone, but {version.name} cannot read a record without it"
+                cure = "Bring it back with a default, and drop it one release later."
+                yield _placed(Fault("", field["name"], rule, cure), paths[name], root)
 
 
 def _field_changes(

@@ -2,8 +2,9 @@
 
 Guarantees: `decode(encode(record)) == record`, with real enums, nested records and tuples, but that
 what is personal comes back sealed (`sealing` opens it); a value written under another schema is
-resolved to ours by Avro's rules (fastavro's). Does not: keep partial results: a value is decoded
-whole or `Undecodable` says why.
+resolved to ours by Avro's rules. What the release before this one can hold is written under its
+schema, so that both read each other (docs/upgrade.md). Does not: keep partial results: a value is
+decoded whole or `Undecodable` says why.
 """
 
 from collections.abc import Callable
@@ -11,13 +12,14 @@ from io import BytesIO
 
 import fastavro
 import msgspec
-from fastavro.schema import SchemaParseException, to_parsing_canonical_form
+from fastavro.schema import SchemaParseException
 
 from omnihub.contracts.avsc import NAMESPACE, Schema
-from omnihub.contracts.errors import ContractError, Undecodable
+from omnihub.contracts.errors import ContractError, NewerSchema, Undecodable
 from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.inline import full_name, own_schemas
 from omnihub.contracts.reading import READ_ERRORS, compile_reader
+from omnihub.contracts.released import form_of, known_forms, without_added
 from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.source import KINDS
 from omnihub.contracts.vault import MemoryVault
@@ -78,13 +80,32 @@ class Codec:
         except _RESOLUTION_ERRORS as error:
             raise Undecodable(f"{type(error).__name__} in the body", cure=_CURE) from error
 
+    def admit_row(self, value: bytes) -> None:
+        """Look at what a row was written under; once for each frame is enough.
+
+        Raises:
+            NewerSchema: by a newer release: read here and written again, it would lose fields.
+            UnknownSchema, Undecodable: see `decode`.
+        """
+        record = self.decode(value)
+        schema_id = int.from_bytes(value[1:FRAME_BYTES], "big")
+        own_id = self._ids.id_of(record.AVRO_NAME)
+        if schema_id > own_id and form_of(self._ids.schema_of(schema_id)) not in known_forms():
+            raise NewerSchema(record.AVRO_NAME, schema_id, own_id)
+
     def _encoder(self, kind: type[Record]) -> Encoder:
         if kind.AVRO_NAME not in self._own:
             raise ContractError(
                 f"{kind.__name__} has no schema of its own. Add schemas/**/{kind.__name__}.avsc."
             )
-        frame = MAGIC + self._ids.id_of(kind.AVRO_NAME).to_bytes(FRAME_BYTES - 1, "big")
-        return compile_writer(self._own[kind.AVRO_NAME], frame, self._sealer)
+        frame = _frame(self._ids.id_of(kind.AVRO_NAME))
+        write = compile_writer(self._own[kind.AVRO_NAME], frame, self._sealer)
+        earlier = self._ids.earlier(kind.AVRO_NAME)
+        if earlier is None:
+            return write
+        earlier_id, schema = earlier
+        before = compile_writer(schema, _frame(earlier_id), self._sealer, is_earlier=True)
+        return _as_before(before, write)
 
     def _learn(self, value: bytes) -> Decoder:
         frame = value[:FRAME_BYTES]
@@ -99,9 +120,12 @@ class Codec:
         ours = self._own.get(name)
         if ours is None:
             raise Undecodable(f"'{name}' is no record of this hub", cure=_CURE)
-        if to_parsing_canonical_form(writer) == to_parsing_canonical_form(ours):
-            return compile_reader(ours)
         try:
+            form = form_of(writer)
+            if form == form_of(ours):
+                return compile_reader(ours)
+            if form == form_of(without_added(ours, writer)):
+                return compile_reader(writer, is_earlier=True)
             return _resolving(writer, ours)
         except SchemaParseException as error:
             raise Undecodable(f"the registry's schema of '{name}' is none", cure=_CURE) from error
@@ -121,6 +145,22 @@ def _resolving(writer: Schema, reader: Schema) -> Decoder:
         return msgspec.convert(plain, kind, builtin_types=(bytes,))
 
     return decode
+
+
+def _frame(schema_id: int) -> bytes:
+    return MAGIC + schema_id.to_bytes(FRAME_BYTES - 1, "big")
+
+
+def _as_before(before: Encoder, now: Encoder) -> Encoder:
+    """Write as the release before did, and under our own schema only what it could not hold."""
+
+    def write(record: Record) -> bytes:
+        try:
+            return before(record)
+        except WRITE_ERRORS:
+            return now(record)
+
+    return write
 
 
 def _misfit(record: Record) -> ContractError:

@@ -19,3 +19,13 @@ class Undecodable(ParkError):
 
     def __init__(self, reason: str, cure: str) -> None:
         super().__init__(f"Value cannot be decoded: {reason}", cure=cure)
+
+
+class NewerSchema(Undecodable):
+    """A row was written by a newer release, which knows fields that this one would lose."""
+
+    def __init__(self, name: str, schema_id: int, own_id: int) -> None:
+        super().__init__(
+            f"'{name}' under schema id {schema_id}, newer than this release's {own_id}",
+            cure="Run the newer release: docs/upgrade.md.",
+        )

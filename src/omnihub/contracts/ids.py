@@ -1,7 +1,8 @@
 """Which registry id stands for which schema, both ways.
 
 Guarantees: ids of our own schemas are known when the process starts; a foreign id is asked for
-once and remembered. Does not: register anything (see `registry_client`).
+once and remembered. Registries give ids in ascending order, so of two versions of one record the
+newer one has the higher id. Does not: register anything (see `registry_client`).
 """
 
 from collections.abc import Callable, Mapping
@@ -23,15 +24,22 @@ def _nowhere(schema_id: int) -> Schema:
 class SchemaIds:
     """The registry's answers: `ids` maps full name to id, `lookup` fetches a schema by id.
 
+    `earlier` maps full name to the id and schema of the release before, where they differ.
     `lookup` raises `UnknownSchema` when the registry does not answer and `Undecodable` when it
     does not know the id.
     """
 
     def __init__(
-        self, ids: Mapping[str, int], schemas: Mapping[str, Schema], lookup: Lookup = _nowhere
+        self,
+        ids: Mapping[str, int],
+        schemas: Mapping[str, Schema],
+        lookup: Lookup = _nowhere,
+        earlier: Mapping[str, tuple[int, Schema]] | None = None,
     ) -> None:
         self._ids = dict(ids)
-        self._schemas = {ids[name]: schema for name, schema in schemas.items() if name in ids}
+        self._earlier = dict(earlier or {})
+        self._schemas = dict(self._earlier.values())
+        self._schemas |= {ids[name]: schema for name, schema in schemas.items() if name in ids}
         self._lookup = lookup
 
     @classmethod
@@ -39,6 +47,10 @@ class SchemaIds:
         """Number our own schemas by name, from 1: for tests that need no registry."""
         schemas = own_schemas()
         return cls({name: at for at, name in enumerate(sorted(schemas), start=1)}, schemas)
+
+    def earlier(self, full_name: str) -> tuple[int, Schema] | None:
+        """Return id and schema of `full_name` in the release before, if it was another one."""
+        return self._earlier.get(full_name)
 
     def id_of(self, full_name: str) -> int:
         """Return the id under which `full_name` is written."""

@@ -22,13 +22,20 @@ _BEYOND = 1 << 62
 _HALF = [byte >> 1 if byte % 2 == 0 else _BEYOND for byte in range(128)]
 
 
-def compile_reader(schema: Schema) -> Callable[[bytes, int], Record]:
+def compile_reader(schema: Schema, *, is_earlier: bool = False) -> Callable[[bytes, int], Record]:
     """Return `read(value, at)` for the self-contained record `schema`.
 
-    It reads one record that fills `value` from `at` to the end.
+    It reads one record that fills `value` from `at` to the end. Fields that the schema of an
+    earlier release lacks get their default.
     """
     source = Source(
-        long=read_long, size=read_size, half=_HALF, pairs=four_pairs, group=GROUP, last=LAST_GROUP
+        is_earlier=is_earlier,
+        long=read_long,
+        size=read_size,
+        half=_HALF,
+        pairs=four_pairs,
+        group=GROUP,
+        last=LAST_GROUP,
     )
     with source.block("def read(v, p):"):
         source.line("end = len(v)")
@@ -63,7 +70,7 @@ def _value(source: Source, kind: Any, field: str) -> str:
 
 
 def _record(source: Source, schema: Schema) -> str:
-    kind = source.keep(record_class(schema))
+    kind = source.keep(record_class(schema, is_earlier=source.is_earlier))
     parts = [
         f"{field['name']}={_value(source, field['type'], field['name'])}"
         for field in schema["fields"]

@@ -17,6 +17,7 @@ from omnihub.contracts.avsc import Schema
 from omnihub.contracts.errors import ContractError, Undecodable, UnknownSchema
 from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.inline import own_schemas, self_contained
+from omnihub.contracts.released import earlier_schemas
 from omnihub.contracts.topics import INBOX_RECORDS, TopicSpec
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -76,12 +77,22 @@ class RegistryClient:
             UnknownSchema: the registry does not answer.
         """
         wanted = self_contained(schemas) if schemas is not None else self._schemas
+        earlier = earlier_schemas() if schemas is None else {}
+        before = self._register(topics, earlier)  # First: the newer one has the higher id.
+        ids = self._register(topics, wanted)
+        pairs = {name: (before[name], schema) for name, schema in earlier.items()}
+        return SchemaIds(ids, wanted, self.schema, pairs)
+
+    def _register(
+        self, topics: Sequence[TopicSpec], schemas: Mapping[str, Schema]
+    ) -> dict[str, int]:
         ids: dict[str, int] = {}
-        for subject, name in subjects_of(topics, wanted):
-            body = {"schema": json.dumps(wanted[name], separators=(",", ":"))}
-            answer = self._ask("POST", f"/subjects/{quote(subject, safe='')}/versions", body)
-            ids[name] = answer["id"]
-        return SchemaIds(ids, wanted, self.schema)
+        for subject, name in subjects_of(topics, schemas):
+            if name in schemas:
+                ids[name] = self._ask("POST", f"{_path(subject)}/versions", _body(schemas[name]))[
+                    "id"
+                ]
+        return ids
 
     def ids(self) -> SchemaIds:
         """Return the ids of this release's schemas, which were registered before.
@@ -91,17 +102,20 @@ class RegistryClient:
             UnknownSchema: the registry does not answer.
         """
         subject_of = {subject.rpartition("-")[2]: subject for subject in self._subjects()}
-        ids: dict[str, int] = {}
-        for name, schema in self._schemas.items():
-            subject = subject_of.get(name)
-            if subject is None:
+
+        def id_of(name: str, schema: Schema) -> int:
+            if name not in subject_of:
                 raise ContractError(
                     f"Schema '{name}' is not registered at {self._url}. "
                     "Start the hub (omnihub up), which registers all of its release."
                 )
-            body = {"schema": json.dumps(schema, separators=(",", ":"))}
-            ids[name] = self._ask("POST", f"/subjects/{quote(subject, safe='')}", body)["id"]
-        return SchemaIds(ids, self._schemas, self.schema)
+            found: int = self._ask("POST", _path(subject_of[name]), _body(schema))["id"]
+            return found
+
+        ids = {name: id_of(name, schema) for name, schema in self._schemas.items()}
+        earlier = earlier_schemas().items()
+        pairs = {name: (id_of(name, schema), schema) for name, schema in earlier}
+        return SchemaIds(ids, self._schemas, self.schema, pairs)
 
     def schema(self, schema_id: int) -> Schema:
         """Return the schema behind `schema_id`.
@@ -163,6 +177,14 @@ class RegistryClient:
             "Start it (omnihub up does), or correct registry.url.",
             retry_after_s=1.0,
         )
+
+
+def _path(subject: str) -> str:
+    return f"/subjects/{quote(subject, safe='')}"
+
+
+def _body(schema: Schema) -> Mapping[str, str]:
+    return {"schema": json.dumps(schema, separators=(",", ":"))}
 
 
 def _cure(status: int) -> str:

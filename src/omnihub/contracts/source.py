@@ -24,9 +24,13 @@ ENUMS: dict[str, type[StrEnum]] = {
 
 
 class Source:
-    """Lines of one function, its indentation and the objects it refers to."""
+    """Lines of one function, its indentation and the objects it refers to.
 
-    def __init__(self, **objects: Any) -> None:
+    `is_earlier` says that it is for the schema of an earlier release.
+    """
+
+    def __init__(self, *, is_earlier: bool = False, **objects: Any) -> None:
+        self.is_earlier = is_earlier
         self.objects: dict[str, Any] = objects
         self.named: dict[str, Schema] = {}
         self._lines: list[str] = []
@@ -76,12 +80,15 @@ class Source:
         return kind["type"], kind
 
 
-def record_class(schema: Schema) -> type[Record]:
-    """Return the record class of `schema`, once its fields are seen to agree."""
+def record_class(schema: Schema, *, is_earlier: bool = False) -> type[Record]:
+    """Return the record class of `schema`, once its fields are seen to agree.
+
+    Those of an earlier release's schema need not: fields come and go.
+    """
     name = full_name(schema, NAMESPACE)
     kind = KINDS.get(name)
-    fields = tuple(field["name"] for field in schema["fields"])
-    if kind is None or set(kind.__struct_fields__) != set(fields):
+    fields = {field["name"] for field in schema["fields"]}
+    if kind is None or (not is_earlier and set(kind.__struct_fields__) != fields):
         raise ContractError(
             f"model/records.py and the schema of '{name}' differ. Run omnihub schemas generate."
         )

@@ -9,9 +9,11 @@ fastavro in docs/decisions/0003-codec.md.
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import msgspec
+
 from omnihub.contracts.avsc import NAMESPACE, Schema
 from omnihub.contracts.errors import ContractError
-from omnihub.contracts.inline import full_name
+from omnihub.contracts.inline import definitions, full_name
 from omnihub.contracts.source import ENUMS, Source, null_and_other, record_class
 from omnihub.contracts.varint import LongTexts, long_text, time_text
 from omnihub.model.personal import Personal
@@ -28,18 +30,21 @@ class Seals(Protocol):
         """Return the body of a delivery sealed."""
 
 
+_NOTHING = object()
 WRITE_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
 
 
 def compile_writer(
-    schema: Schema, frame: bytes, seals: Seals | None = None
+    schema: Schema, frame: bytes, seals: Seals | None = None, *, is_earlier: bool = False
 ) -> Callable[[Record], bytes]:
     """Return `write(record)` for the self-contained record `schema`; `frame` goes first.
 
-    `seals` turns what the schema marks as personal into the bytes to write.
+    `seals` turns what the schema marks as personal into the bytes to write. What the schema of an
+    earlier release cannot hold raises one of `WRITE_ERRORS`, so nothing is ever left out.
     """
-    kind = record_class(schema)
+    kind = record_class(schema, is_earlier=is_earlier)
     source = Source(
+        is_earlier=is_earlier,
         time=time_text,
         longs=LongTexts(),
         frame=frame.decode("latin-1"),
@@ -48,6 +53,8 @@ def compile_writer(
         seal=seals.seal_text if seals else _no_seal,
         seal_body=seals.seal_body if seals else _plain_body,
     )
+    if is_earlier:  # A field that is gone may have defined a type that others name.
+        source.named.update(definitions({"": schema}))
     with source.block("def write(r):"):
         body = _value(source, schema, "r")
         source.line(f'return f"{{frame}}{body}".encode("latin-1")')
@@ -62,7 +69,7 @@ def _value(source: Source, kind: Any, held: str, field: str = "") -> str:
     if name in ("int", "long"):
         return f"{{time({held})}}" if field.endswith("_us") else f"{{longs[{held}]}}"
     if name == "enum":
-        enum = ENUMS[full_name(schema, NAMESPACE)]
+        enum = str if source.is_earlier else ENUMS[full_name(schema, NAMESPACE)]
         symbols = {enum(symbol): long_text(at) for at, symbol in enumerate(schema["symbols"])}
         return f"{{{source.keep(symbols)}[{held}]}}"
     if name == "boolean":
@@ -100,15 +107,58 @@ def _no_seal(_: str, where: str, __: Personal) -> bytes:
 
 
 def _record(source: Source, schema: Schema, held: str) -> str:
-    record_class(schema)
+    kind = record_class(schema, is_earlier=source.is_earlier)
+    _added(source, schema, kind, held)
     parts = []
     for field in schema["fields"]:
+        if field["name"] not in kind.__struct_fields__:
+            parts.append(f"{{{source.keep(_default_text(source, field))}}}")
+            continue
         inner = source.name()
         source.line(f"{inner} = {held}.{field['name']}")
         if "pii" in field:
             _sealed(source, schema, field, held, inner)
         parts.append(_value(source, field["type"], inner, field["name"]))
     return "".join(parts)
+
+
+def _added(source: Source, schema: Schema, kind: type[Record], held: str) -> None:
+    """Refuse to write a value that an earlier schema has no field for."""
+    known = {field["name"] for field in schema["fields"]}
+    for field in msgspec.structs.fields(kind):
+        if field.name in known:
+            continue
+        if field.required:
+            raise ContractError(
+                f"{kind.__name__}.{field.name} is new and has no default. Give it one: what was "
+                "written before must be read."
+            )
+        has_factory = field.default is msgspec.NODEFAULT
+        default = source.keep(field.default_factory() if has_factory else field.default)
+        source.line(f"if {held}.{field.name} != {default}: raise ValueError('not yet')")
+
+
+def _default_text(source: Source, field: Schema) -> str:
+    """Return what stands for a field that records no longer have."""
+    name, schema = source.resolve(field["type"])
+    value = field.get("default", _NOTHING)
+    if name == "union" and value is None:
+        return long_text(null_and_other(schema)[0])
+    if name in ("array", "map") and not value:
+        return chr(0)
+    if name in ("int", "long") and isinstance(value, int):
+        return long_text(value)
+    if name == "boolean" and isinstance(value, bool):
+        return chr(value)
+    if name == "string" and isinstance(value, str):
+        text = value.encode().decode("latin-1")
+        return long_text(len(text)) + text
+    if name == "enum" and value in schema["symbols"]:
+        return long_text(schema["symbols"].index(value))
+    raise ContractError(
+        f"Field '{field['name']}' is gone, but the release before needs it. Bring it back, give it "
+        "a default, and drop it one release later."
+    )
 
 
 def _nullable(source: Source, schema: Schema, held: str, field: str) -> str:

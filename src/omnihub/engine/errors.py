@@ -2,20 +2,20 @@
 
 OmniHubError (model)
 ├── SlotTaken        another process holds this slot: exit, never fight
-├── TaskRefused      this code must not run on this state or topic: mend, then start
+├── TaskRefused      (Refused) this code must not run on this state or topic: mend, then start
 ├── TransactionLost  (RetryableError) a transaction failed; the worker rewinds by itself
 ├── RowsUnfit        (RetryableError) a row cannot be stored; the batch runs again, its record parks
 └── Misplaced        (ParkError) a record of a type that its inbox does not take
 """
 
-from omnihub.model.errors import OmniHubError, ParkError, RetryableError
+from omnihub.model.errors import OmniHubError, ParkError, Refused, RetryableError
 
 
 class SlotTaken(OmniHubError):
     """Another live process has this worker's slot; two holders would fence each other for ever."""
 
 
-class TaskRefused(OmniHubError):
+class TaskRefused(Refused):
     """A task cannot be opened safely with this code, topic or state."""
 
 

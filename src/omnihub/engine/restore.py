@@ -34,6 +34,10 @@ ASK_TIMEOUT_S = 10.0
 POLL_S = 0.2
 STALLED_AFTER_S = 30.0
 BATCH_RECORDS = 5_000
+CURE = (
+    "A newer release wrote it: run that one again. Nothing was changed. For a way back to this "
+    "release see docs/upgrade.md."
+)
 KINDS = kinds_by_name(RECORDS)
 Place = tuple[str, int]
 
@@ -126,13 +130,13 @@ def _take_row(task: Task, key: bytes, value: bytes | None) -> None:
         task.store.restore(row_key(key, KINDS), value)
     except KeyError as unknown:
         raise TaskRefused(
-            f"{task.changelog} holds rows of type {unknown}, which this release does not know. "
-            "It was written by a newer one: run that, or delete the changelog to rebuild."
+            f"{task.changelog}[{task.partition}] holds rows of type {unknown}, which this release "
+            f"does not know. {CURE}"
         ) from None
     except ParkError as error:
         raise TaskRefused(
-            f"{task.changelog} holds a row that this release cannot read ({error}). "
-            "It was written by a newer one: run that, or delete the changelog to rebuild."
+            f"{task.changelog}[{task.partition}] holds a row that this release cannot keep whole "
+            f"({error}). {CURE}"
         ) from error
 
 

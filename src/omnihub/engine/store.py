@@ -30,7 +30,8 @@ class Store(Protocol):
         """Take one changelog record; the last one of a key wins.
 
         Raises:
-            Undecodable: it was written under a schema that this release cannot read.
+            Undecodable: it was written under a schema that this release cannot read, or would
+                lose fields of (NewerSchema).
         """
 
     def of_kind(self, kind: type[R]) -> Iterator[tuple[str, R]]:
@@ -45,6 +46,7 @@ class MemoryStore:
 
     def __init__(self, codec: Codec) -> None:
         self._decode = codec.decode
+        self._admit = codec.admit_row
         self._frames: set[bytes] = set()
         self._rows: defaultdict[type[Record], dict[str, Record | bytes]] = defaultdict(dict)
 
@@ -72,7 +74,7 @@ class MemoryStore:
             self._rows[kind].pop(name, None)
             return
         if value[:FRAME_BYTES] not in self._frames:
-            self._decode(value)  # Every schema once: what cannot be read must not wait for its use.
+            self._admit(value)  # Every schema once: what cannot be read must not wait for its use.
             self._frames.add(value[:FRAME_BYTES])
         self._rows[kind][name] = value
 

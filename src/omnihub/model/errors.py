@@ -2,6 +2,7 @@
 
     OmniHubError
     ├── ConfigurationError   fix the configuration; the process refuses to start (exit 2)
+    ├── Refused              this release must not run on what it found (exit 4)
     ├── RetryableError       the same call may succeed later (outage, rate limit)
     ├── RejectedError        the sender's fault: becomes a `Rejected` event, nothing is parked
     ├── ParkError            cannot be processed now: park by key, with the act that cures it
@@ -18,6 +19,10 @@ class OmniHubError(Exception):
 
 class ConfigurationError(OmniHubError):
     """The configuration is wrong; nothing starts until it is mended."""
+
+
+class Refused(OmniHubError):
+    """This release must not run on what it found; nothing was changed, and no restart mends it."""
 
 
 class RetryableError(OmniHubError):

@@ -2,8 +2,9 @@
 
 Guarantees: a stage starts when every process of the stage before is ready; a process that dies is
 started again at once the first time, later with a growing pause (under 1 s); one that dies
-`DEATHS_ALLOWED` times within `DEATH_WINDOW_S`, or says its configuration is wrong (exit 2), ends
-everything with an error that names it and quotes its last lines; stopping leaves no child behind.
+`DEATHS_ALLOWED` times within `DEATH_WINDOW_S`, or says its configuration is wrong (exit 2) or that
+its release must not run on what it found (exit 4), ends everything with an error that names it and
+quotes its last lines; stopping leaves no child behind.
 Does not: know what the processes are; restart what is alive but not ready.
 """
 
@@ -19,7 +20,7 @@ from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
 
-from omnihub.model.errors import ConfigurationError, OmniHubError
+from omnihub.model.errors import ConfigurationError, OmniHubError, Refused
 from omnihub.ops.childhood import SUPERVISOR_VARIABLE
 from omnihub.ops.probe import NO_ANSWER, probe
 from omnihub.ops.spares import Spares, spawn
@@ -29,6 +30,7 @@ DEATH_WINDOW_S = 60.0
 SPARES_AFTER_S = 3.0
 PAUSES_S = (0.0, 0.1, 0.3, 0.6)
 CONFIGURATION_EXIT = 2
+REFUSED_EXIT = 4
 _LOG_LIMIT_BYTES = 16 * 1024 * 1024
 _QUOTED_LINES = 8
 
@@ -233,6 +235,8 @@ class Supervisor:
         quoted = f"Its last lines ({self.log_path(child.spec.name)}):\n{self._last_lines(child)}"
         if code == CONFIGURATION_EXIT:
             raise ConfigurationError(f"{child.spec.name} refuses its configuration. {quoted}")
+        if code == REFUSED_EXIT:
+            raise Refused(f"{child.spec.name} refuses to run. {quoted}")
         if len(child.deaths) >= DEATHS_ALLOWED:
             raise ProcessKeepsDying(
                 f"{child.spec.name} died {len(child.deaths)} times within "

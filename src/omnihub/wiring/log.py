@@ -10,6 +10,7 @@ from omnihub.contracts.codec import Codec
 from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.inline import own_schemas
 from omnihub.contracts.registry_client import RegistryClient
+from omnihub.contracts.released import earlier_schemas, fingerprint
 from omnihub.ops.childhood import TOKEN_VARIABLE
 from omnihub.ops.files import write_atomically
 from omnihub.wiring.installation import Installation
@@ -24,25 +25,33 @@ def ids_of(install: Installation) -> SchemaIds:
     noted = _noted(install)
     if noted is None:
         return client.ids()
-    return SchemaIds(noted, own_schemas(), client.schema)
+    ids, before = noted
+    earlier = {name: (before[name], schema) for name, schema in earlier_schemas().items()}
+    return SchemaIds(ids, own_schemas(), client.schema, earlier)
 
 
 def note_ids(data_dir: Path, token: str, ids: SchemaIds) -> None:
     """Note the ids for the processes of one run: each asking anew costs a second of its start."""
     named = {name: ids.id_of(name) for name in own_schemas()}
-    write_atomically(data_dir / IDS_FILE, json.dumps({"token": token, "ids": named}), mode=0o600)
+    before = {name: pair[0] for name in own_schemas() if (pair := ids.earlier(name))}
+    note = {"token": token, "contract": fingerprint(), "ids": named, "earlier": before}
+    write_atomically(data_dir / IDS_FILE, json.dumps(note), mode=0o600)
 
 
-def _noted(install: Installation) -> dict[str, int] | None:
-    """Return the noted ids, if they are of the run that we belong to or that is up now."""
+def _noted(install: Installation) -> tuple[dict[str, int], dict[str, int]] | None:
+    """Return the noted ids, if they are of our own release and of the run that is up.
+
+    A process that starts after another release was installed under a running `up` is of the new
+    one: it must not write its records under ids of the old.
+    """
     try:
         note = json.loads((install.data_dir / IDS_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     run = install.run()
     ours = install.environ.get(TOKEN_VARIABLE) or (run.token if run else None)
-    ids: dict[str, int] = note["ids"]
-    return ids if ours == note["token"] and set(ids) >= set(own_schemas()) else None
+    is_ours = ours == note["token"] and note.get("contract") == fingerprint()
+    return (note["ids"], note["earlier"]) if is_ours else None
 
 
 def codec_of(install: Installation) -> Codec:

@@ -12,7 +12,8 @@ import typer
 from omnihub.cli.main import COMMANDS, GROUPS, build_app
 from omnihub.cli.mapping import _read
 from omnihub.cli.output import Exit, exit_code, units
-from omnihub.model.errors import ConfigurationError, OmniHubError, RetryableError
+from omnihub.engine.errors import TaskRefused
+from omnihub.model.errors import ConfigurationError, OmniHubError, Refused, RetryableError
 
 ROOT = Path(__file__).parents[3]
 DOC = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -59,6 +60,8 @@ def test_every_command_says_what_it_does() -> None:
     [
         (ConfigurationError("x"), Exit.USAGE),
         (RetryableError("x"), Exit.UNAVAILABLE),
+        (Refused("x"), Exit.REFUSED),
+        (TaskRefused("x"), Exit.REFUSED),
         (OmniHubError("x"), Exit.FAILED),
     ],
 )

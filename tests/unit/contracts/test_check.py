@@ -123,6 +123,24 @@ def test_a_change_that_old_data_can_bear_passes(folder: Path, change: Edit) -> N
     assert faults(folder) == []
 
 
+def test_a_field_that_the_last_release_needs_may_not_go_yet(folder: Path) -> None:
+    edit(folder, MOVED, drop("movement_id"))
+    [fault] = faults(folder)
+    assert (fault.file, fault.field) == (MOVED, "movement_id")
+    assert "1.0.0 cannot read a record without it" in fault.rule
+    assert "one release later" in fault.cure
+
+
+def test_a_field_that_the_last_release_can_do_without_may_go(folder: Path) -> None:
+    shutil.copytree(folder / "released" / "1.0.0", folder / "released" / "1.10.0")
+    edit(
+        folder / "released" / "1.10.0", MOVED, lambda s: field(s, "movement_id").update(default="")
+    )
+    shutil.copytree(folder / "released" / "1.0.0", folder / "released" / "1.9.0")
+    edit(folder, MOVED, drop("movement_id"))
+    assert faults(folder) == []
+
+
 def test_every_release_counts_not_only_the_last(folder: Path) -> None:
     shutil.copytree(folder / "released" / "1.0.0", folder / "released" / "1.1.0")
     edit(folder / "released" / "1.0.0", MOVED, retype("order_id", "long"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from omnihub.model.errors import ConfigurationError
+from omnihub.model.errors import ConfigurationError, Refused
 from omnihub.ops.supervise import (
     Child,
     NotReady,
@@ -131,6 +131,14 @@ async def test_a_wrong_configuration_is_not_tried_again(tmp_path: Path) -> None:
     refusing = "import sys; print('kafka.port is wrong', file=sys.stderr); sys.exit(2)"
     it = supervisor(tmp_path, spec("api", refusing))
     with pytest.raises(ConfigurationError, match=r"api refuses[\s\S]*kafka.port is wrong"):
+        await it.run(asyncio.Event())
+    assert it.children[0].restarts == 0
+
+
+async def test_a_release_that_refuses_its_state_is_not_tried_again(tmp_path: Path) -> None:
+    refusing = "import sys; print('written by a newer release', file=sys.stderr); sys.exit(4)"
+    it = supervisor(tmp_path, spec("worker-0", refusing))
+    with pytest.raises(Refused, match=r"worker-0 refuses[\s\S]*written by a newer release"):
         await it.run(asyncio.Event())
     assert it.children[0].restarts == 0
 
