@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test static unit lab bench lock clean
+.PHONY: install demo test static unit lab bench golden lock clean
 
 install: $(STAMP)
 
@@ -41,6 +41,10 @@ lab: install
 
 bench: install
 	$(BIN)/python -m bench.engine $(BENCH_ARGS)
+
+# On purpose only: what every rule makes of its recorded inbox, written anew (docs/replay.md).
+golden: install
+	$(BIN)/python tools/golden.py record
 
 lock:
 	$(BIN)/uv lock --quiet

@@ -136,6 +136,10 @@ class MemoryLog:
         """Return what one partition holds from `offset` on."""
         return self._lanes(topic)[partition][offset:]
 
+    def names(self) -> list[str]:
+        """Return the topics that were ever used."""
+        return sorted(self._log)
+
     def ends(self, topic: str) -> list[int]:
         """Return the next offset of every partition."""
         return [len(lane) for lane in self._lanes(topic)]

@@ -38,6 +38,16 @@ def entity_key(entity: SourceEntity) -> str:
     return f"{entity.tenant}:{entity.instance}:{entity.type}:{entity.entity_id}"
 
 
+def fact_key(entity: SourceEntity, natural_id: str) -> str:
+    """Return the row key of a fact: natural ids are unique within the type of entity."""
+    return f"{entity.tenant}:{entity.instance}:{entity.type}:{natural_id}"
+
+
+def state_key(entity: SourceEntity, resource: str) -> str:
+    """Return the row key of one state of an entity."""
+    return f"{entity_key(entity)}:{resource}"
+
+
 def event_meta(
     entity: SourceEntity,
     role: str,

@@ -6,16 +6,20 @@ Guarantees, whatever way and however often something is told (webhook, poll, fil
   absent version with other content, a deletion without version, life after deletion) is not
   guessed but read again by a `Refetch` command, whose answer counts;
 - what is compared are canonical values, without ids and times that belong to the delivery;
-- counts of an instance that does not own stock are observations and never become events.
+- counts of an instance that does not own stock are observations and never become events;
+- a replay's corrections (see `corrections`) keep their place among what is told live.
 Does not: forget; rows of facts and tombstones stay.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import msgspec
 
 from omnihub.connect.content import clamped, event_ids, fact_hash, retold, state_hash
-from omnihub.connect.entities import entity_key
+from omnihub.connect.corrections import Corrector, refusal_of
+from omnihub.connect.entities import entity_key, fact_key, state_key
 from omnihub.connect.observer import Observer, Unobserved, Verdict
 from omnihub.connect.personal import Digest, unkeyed
 from omnihub.connect.sdk import Fact, State
@@ -33,6 +37,7 @@ from omnihub.model.errors import InvariantBroken, RejectedError
 from omnihub.model.ids import CommandId, derive_id
 from omnihub.model.record import Record
 from omnihub.model.records import (
+    CorrectEntity,
     DeliveryKind,
     FactSeen,
     Refetch,
@@ -68,7 +73,7 @@ class Translate:
         self._digest = digest
 
     def park_key(self, record: Record) -> str:
-        """What a system says about one entity stays in order."""
+        """What a system says about one entity stays in order, corrections included."""
         return entity_key(_entity(record))
 
     def handle(self, record: Record, rows: Rows, out: Out) -> None:
@@ -81,8 +86,11 @@ class Translate:
         except RejectedError as error:
             self._reject(entity, error, out)
             return
+        if isinstance(record, CorrectEntity):
+            self._correct(record, told, known, rows, out)
+            return
         for each in told:
-            events = self._allowed(each, known)
+            events = allowed(each, known)
             if each.events and not events:
                 self._observer.judged(entity.instance, Verdict.OBSERVATION)
             elif isinstance(each, Fact):
@@ -90,12 +98,26 @@ class Translate:
             else:
                 self._state(entity, each, events, known, rows, out)
 
-    def _allowed(self, told: Fact | State, known: Understanding) -> tuple[Record, ...]:
-        return tuple(
-            event
-            for event in told.events
-            if (needed := OWNED.get(type(event))) is None or needed in known.owns
-        )
+    def _correct(
+        self,
+        request: CorrectEntity,
+        told: list[Fact | State],
+        known: Understanding,
+        rows: Rows,
+        out: Out,
+    ) -> None:
+        """Do what a replay asks, part by part; what cannot be done is told and changes nothing."""
+        told = [replace(each, events=allowed(each, known)) for each in told]
+        corrector = Corrector(request, told, known.mapping.revision, self._inbox_of, self._digest)
+        wanted: list[Callable[[Rows, Out], None]] = [
+            *(partial(corrector.correct_fact, each) for each in request.facts),
+            *(partial(corrector.correct_state, each) for each in request.states),
+        ]
+        for correct in wanted:
+            try:
+                correct(rows, out)
+            except RejectedError as error:
+                out.emit(REJECTED_TOPIC, refusal_of(request, error))
 
     def _fact(
         self,
@@ -106,7 +128,7 @@ class Translate:
         rows: Rows,
         out: Out,
     ) -> None:
-        key = f"{entity.tenant}:{entity.instance}:{entity.type}:{natural_id}"
+        key = fact_key(entity, natural_id)
         content, revision = fact_hash(events, self._digest), known.mapping.revision
         seen = rows.get(FactSeen, key)
         if seen is None:
@@ -134,16 +156,17 @@ class Translate:
         rows: Rows,
         out: Out,
     ) -> None:
-        key = f"{entity_key(entity)}:{state.resource}"
+        key = state_key(entity, state.resource)
         seen = rows.get(StateSeen, key)
         row = StateSeen(
-            version=_newest(state.version, seen.version if seen else None),
+            version=newest(state.version, seen.version if seen else None),
             hash=state_hash(events, self._digest),
             deleted=state.deleted,
             seen_at_us=out.accepted_at_us,
             revision=known.mapping.revision,
+            corrections=seen.corrections if seen and seen.version == state.version else 0,
         )
-        verdict = _judge(state.version, row, seen, entity.kind is DeliveryKind.REFETCH)
+        verdict = judge(state.version, row, seen, entity.kind is DeliveryKind.REFETCH)
         if verdict in (Verdict.EMITTED, Verdict.DUPLICATE) and not _is_same(row, seen):
             rows.put(key, row)
         if verdict is Verdict.EMITTED:
@@ -163,7 +186,16 @@ class Translate:
         self._observer.judged(entity.instance, Verdict.REJECTED)
 
 
-def _judge(
+def allowed(told: Fact | State, known: Understanding) -> tuple[Record, ...]:
+    """Return the events that the instance has the authority to tell."""
+    return tuple(
+        event
+        for event in told.events
+        if (needed := OWNED.get(type(event))) is None or needed in known.owns
+    )
+
+
+def judge(
     version: int | None, told: StateSeen, seen: StateSeen | None, is_refetch: bool
 ) -> Verdict:
     """Decide by version first, content second; a refetch answers what cannot be decided."""
@@ -195,7 +227,8 @@ def _compare(version: int | None, seen: int | None) -> int | None:
     return (version > seen) - (version < seen)
 
 
-def _newest(version: int | None, seen: int | None) -> int | None:
+def newest(version: int | None, seen: int | None) -> int | None:
+    """Return the greater of two versions; one that is absent does not count."""
     known = [each for each in (version, seen) if each is not None]
     return max(known) if known else None
 
@@ -215,6 +248,8 @@ def _refetch(entity: SourceEntity, state_key: str) -> Refetch:
 
 
 def _entity(record: Record) -> SourceEntity:
+    if isinstance(record, CorrectEntity):
+        return record.entity
     if not isinstance(record, SourceEntity):
         raise InvariantBroken(f"translate got {type(record).__name__}, which it never reads")
     return record

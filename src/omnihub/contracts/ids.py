@@ -6,6 +6,9 @@ newer one has the higher id. Does not: register anything (see `registry_client`)
 """
 
 from collections.abc import Callable, Mapping
+from zlib import crc32
+
+from fastavro.schema import to_parsing_canonical_form
 
 from omnihub.contracts.avsc import Schema
 from omnihub.contracts.errors import ContractError, Undecodable
@@ -48,6 +51,20 @@ class SchemaIds:
         schemas = own_schemas()
         return cls({name: at for at, name in enumerate(sorted(schemas), start=1)}, schemas)
 
+    @classmethod
+    def by_content(cls, others: Mapping[int, Schema] | None = None) -> "SchemaIds":
+        """Number our own schemas by what they say: for golden logs, whose bytes hold the ids.
+
+        A new record moves no other's id, a changed one gets a new id. `others` are the schemas of
+        other releases by the ids that they had this way.
+        """
+        schemas, known = own_schemas(), dict(others or {})
+
+        def lookup(schema_id: int) -> Schema:
+            return known[schema_id] if schema_id in known else _nowhere(schema_id)
+
+        return cls({name: content_id(schema) for name, schema in schemas.items()}, schemas, lookup)
+
     def earlier(self, full_name: str) -> tuple[int, Schema] | None:
         """Return id and schema of `full_name` in the release before, if it was another one."""
         return self._earlier.get(full_name)
@@ -72,3 +89,8 @@ class SchemaIds:
         if found is None:
             found = self._schemas[schema_id] = self._lookup(schema_id)
         return found
+
+
+def content_id(schema: Schema) -> int:
+    """Return an id that follows from what a schema means: no comment or default changes it."""
+    return crc32(to_parsing_canonical_form(schema).encode()) & 0x7FFF_FFFF

@@ -31,6 +31,7 @@ def rejected(
             entity=known.entity if known else "",
             occurred_at_us=known.occurred_at_us if known else accepted_at_us,
             accepted_at_us=accepted_at_us,
+            origin=known.origin if known else None,
         ),
         reason_code=refused.reason_code,
         detail=refused.detail,

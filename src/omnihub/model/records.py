@@ -77,6 +77,35 @@ class Cart(Record, frozen=True, kw_only=True, gc=False):
     accepted_at_us: int
 
 
+class OriginKind(StrEnum):
+    """How something came to be told; LIVE is what needs no Origin."""
+
+    UNKNOWN = "UNKNOWN"
+    LIVE = "LIVE"
+    BACKFILL = "BACKFILL"
+    RECONCILIATION = "RECONCILIATION"
+    REPLAY = "REPLAY"
+
+
+class EffectKind(StrEnum):
+    """Effects that reach people or money and cannot be taken back."""
+
+    UNKNOWN = "UNKNOWN"
+    MAIL = "MAIL"
+    MESSAGE = "MESSAGE"
+    PAYMENT = "PAYMENT"
+    LABEL = "LABEL"
+
+
+class Origin(Record, frozen=True, kw_only=True, gc=False):
+    """Why something is told that was not just accepted from its source."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Origin"
+    kind: OriginKind
+    replay_id: str = ""  # Which replay corrected it; replays sort by their id.
+    effects: tuple[EffectKind, ...] = ()  # Kinds that may happen all the same; the others are withheld.
+
+
 class EventMeta(Record, frozen=True, kw_only=True, gc=False):
     """What every canonical event says about itself: identity, cause, source and clocks."""
 
@@ -90,6 +119,7 @@ class EventMeta(Record, frozen=True, kw_only=True, gc=False):
     occurred_at_us: int  # Business time, UTC micros; never later than accepted_at + 5 minutes.
     accepted_at_us: int  # When the hub durably accepted the delivery, UTC micros.
     tz: str | None = None  # IANA zone or offset in which the source told the time.
+    origin: Origin | None = None  # Null: told live.
 
 
 class CartConverted(Record, frozen=True, kw_only=True, gc=False):
@@ -348,6 +378,96 @@ class SubjectRow(Record, frozen=True, kw_only=True, gc=False):
     first_seen_us: int
 
 
+class DeliveryKind(StrEnum):
+    """How a delivery reached the hub."""
+
+    UNKNOWN = "UNKNOWN"
+    WEBHOOK = "WEBHOOK"
+    POLL = "POLL"
+    FILE = "FILE"
+    API = "API"
+    REFETCH = "REFETCH"
+    COMMAND = "COMMAND"
+
+
+class SourceEntity(Record, frozen=True, kw_only=True, gc=False):
+    """One entity of one source system, cut out of a delivery and not yet understood."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.SourceEntity"
+    tenant: TenantId
+    connector: str
+    instance: InstanceId
+    type: str
+    entity_id: str
+    version: int | None = None
+    deleted: bool = False
+    kind: DeliveryKind
+    delivery_id: DeliveryId
+    accepted_at_us: int
+    body: bytes  # Sealed with the key of the delivery.
+
+
+class MovementKind(StrEnum):
+    """Why goods moved."""
+
+    UNKNOWN = "UNKNOWN"
+    RECEIPT = "RECEIPT"
+    SALE = "SALE"
+    RETURN = "RETURN"
+    TRANSFER = "TRANSFER"
+    ADJUSTMENT = "ADJUSTMENT"
+    DAMAGE = "DAMAGE"
+    VOID = "VOID"
+
+
+class StockMoved(Record, frozen=True, kw_only=True, gc=False):
+    """Goods moved: out of from_location, into to_location; a null side is outside the retailer."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.StockMoved"
+    meta: EventMeta
+    movement_id: MovementId  # Natural id: the same movement told twice has the same id.
+    sku: Sku
+    kind: MovementKind
+    from_location: LocationId | None = None
+    to_location: LocationId | None = None
+    quantity_milli: int  # Thousandths of the product's unit, never negative.
+    reason: str | None = None
+    order_id: OrderId | None = None
+
+
+class CorrectedFact(Record, frozen=True, kw_only=True, gc=False):
+    """One fact that today's code reads otherwise than the code that told it."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CorrectedFact"
+    natural_id: str
+    event_ids: tuple[str, ...]  # What is told of it now; another answer means that this correction is stale.
+    hash: str  # Of what today's code reads; empty: nothing any more.
+    undone: tuple[StockMoved, ...]  # The movements that were told, to be taken back.
+
+
+class CorrectedState(Record, frozen=True, kw_only=True, gc=False):
+    """One state that today's code reads otherwise than the code that told it."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CorrectedState"
+    resource: str
+    seen_hash: str  # Of what is told of it now (empty: nothing); another answer means that this correction is stale.
+    hash: str  # Of what today's code reads.
+
+
+class CorrectEntity(Record, frozen=True, kw_only=True, gc=False):
+    """Asks translate to correct what was told of one source entity: reverse and re-apply."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.CorrectEntity"
+    replay_id: str
+    entity: SourceEntity  # As it was delivered.
+    facts: tuple[CorrectedFact, ...] = ()
+    states: tuple[CorrectedState, ...] = ()
+    effects: tuple[EffectKind, ...] = ()  # Kinds of effects that may happen.
+    requested_by: str
+    reason: str
+    requested_at_us: int
+
+
 class CrossReference(Record, frozen=True, kw_only=True, gc=False):
     """Maps a system's own code to the canonical id."""
 
@@ -480,18 +600,6 @@ class ParkedRecord(Record, frozen=True, kw_only=True, gc=False):
     is_edited: bool = False
 
 
-class DeliveryKind(StrEnum):
-    """How a delivery reached the hub."""
-
-    UNKNOWN = "UNKNOWN"
-    WEBHOOK = "WEBHOOK"
-    POLL = "POLL"
-    FILE = "FILE"
-    API = "API"
-    REFETCH = "REFETCH"
-    COMMAND = "COMMAND"
-
-
 class RawDelivery(Record, frozen=True, kw_only=True, gc=False):
     """One delivery as received, before anything is parsed: the source of every replay."""
 
@@ -541,23 +649,6 @@ class ReleaseSeen(Record, frozen=True, kw_only=True, gc=False):
     offset: int  # Where the request lies in the inbox partition.
 
 
-class SourceEntity(Record, frozen=True, kw_only=True, gc=False):
-    """One entity of one source system, cut out of a delivery and not yet understood."""
-
-    AVRO_NAME: ClassVar[str] = "omnihub.SourceEntity"
-    tenant: TenantId
-    connector: str
-    instance: InstanceId
-    type: str
-    entity_id: str
-    version: int | None = None
-    deleted: bool = False
-    kind: DeliveryKind
-    delivery_id: DeliveryId
-    accepted_at_us: int
-    body: bytes  # Sealed with the key of the delivery.
-
-
 class StateSeen(Record, frozen=True, kw_only=True, gc=False):
     """Task state of translate: newest version seen of a source entity; tombstones stay."""
 
@@ -567,6 +658,7 @@ class StateSeen(Record, frozen=True, kw_only=True, gc=False):
     deleted: bool
     seen_at_us: int
     revision: int = 0  # Revision of the mapping that understood it.
+    corrections: int = 0  # How often a replay told this version anew; orders what was told at the same business time.
 
 
 class TaskAttempt(Record, frozen=True, kw_only=True, gc=False):
@@ -845,6 +937,7 @@ class OrderSaga(Record, frozen=True, kw_only=True, gc=False):
     confirmed_at_us: int | None = None
     payment_ids: tuple[str, ...] = ()
     payment_events: tuple[str, ...] = ()  # Movements of money that are in the payments: told again, they count once.
+    origin: Origin | None = None  # Set when a replay placed the order: what time alone does to it is no live news either.
 
 
 class ReportFulfilment(Record, frozen=True, kw_only=True, gc=False):
@@ -919,6 +1012,22 @@ class DayTotalAdded(Record, frozen=True, kw_only=True, gc=False):
     total_minor: int  # Signed like `orders`.
 
 
+class EffectWithheld(Record, frozen=True, kw_only=True, gc=False):
+    """A correction would have reached a person or money, and did not."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.EffectWithheld"
+    tenant: TenantId
+    instance: InstanceId
+    target: str
+    kind: EffectKind
+    effect_id: str  # Natural id of the effect: a message id.
+    about: str  # What it would have been: the template of a message. Never personal.
+    order_id: OrderId | None = None
+    replay_id: str
+    cause_id: str
+    accepted_at_us: int
+
+
 class LevelDesired(Record, frozen=True, kw_only=True, gc=False):
     """State mode: the value a target should show; the newest wins."""
 
@@ -949,19 +1058,7 @@ class MessageDesired(Record, frozen=True, kw_only=True, gc=False):
     contact: Contact
     order_id: OrderId | None = None
     values: dict[str, str] = msgspec.field(default_factory=dict)  # What the template fills in; never personal.
-
-
-class MovementKind(StrEnum):
-    """Why goods moved."""
-
-    UNKNOWN = "UNKNOWN"
-    RECEIPT = "RECEIPT"
-    SALE = "SALE"
-    RETURN = "RETURN"
-    TRANSFER = "TRANSFER"
-    ADJUSTMENT = "ADJUSTMENT"
-    DAMAGE = "DAMAGE"
-    VOID = "VOID"
+    origin: Origin | None = None  # Of what caused it; null: told live.
 
 
 class MovementDesired(Record, frozen=True, kw_only=True, gc=False):
@@ -1123,6 +1220,7 @@ class SendMessage(Record, frozen=True, kw_only=True, gc=False):
     contact: Contact
     order_id: OrderId | None = None
     values: dict[str, str] = msgspec.field(default_factory=dict)
+    origin: Origin | None = None  # Of what caused it; null: told live.
 
 
 class SetDayTotal(Record, frozen=True, kw_only=True, gc=False):
@@ -1566,21 +1664,6 @@ class StockLevel(Record, frozen=True, kw_only=True, gc=False):
     accepted_at_us: int
 
 
-class StockMoved(Record, frozen=True, kw_only=True, gc=False):
-    """Goods moved: out of from_location, into to_location; a null side is outside the retailer."""
-
-    AVRO_NAME: ClassVar[str] = "omnihub.StockMoved"
-    meta: EventMeta
-    movement_id: MovementId  # Natural id: the same movement told twice has the same id.
-    sku: Sku
-    kind: MovementKind
-    from_location: LocationId | None = None
-    to_location: LocationId | None = None
-    quantity_milli: int  # Thousandths of the product's unit, never negative.
-    reason: str | None = None
-    order_id: OrderId | None = None
-
-
 class StockShortage(Record, frozen=True, kw_only=True, gc=False):
     """More left a location than the hub knew to be there."""
 
@@ -1595,6 +1678,7 @@ RECORDS: tuple[type[Record], ...] = (
     Money,
     CartLine,
     Cart,
+    Origin,
     EventMeta,
     CartConverted,
     CartUpdated,
@@ -1614,6 +1698,11 @@ RECORDS: tuple[type[Record], ...] = (
     SubjectLink,
     SubjectLinked,
     SubjectRow,
+    SourceEntity,
+    StockMoved,
+    CorrectedFact,
+    CorrectedState,
+    CorrectEntity,
     CrossReference,
     Cursor,
     FactSeen,
@@ -1625,7 +1714,6 @@ RECORDS: tuple[type[Record], ...] = (
     Rejected,
     ReleaseParked,
     ReleaseSeen,
-    SourceEntity,
     StateSeen,
     TaskAttempt,
     TaskPosition,
@@ -1645,6 +1733,7 @@ RECORDS: tuple[type[Record], ...] = (
     CommandResult,
     DayTotal,
     DayTotalAdded,
+    EffectWithheld,
     LevelDesired,
     MessageDesired,
     MovementDesired,
@@ -1685,6 +1774,5 @@ RECORDS: tuple[type[Record], ...] = (
     StockDayMovement,
     StockDay,
     StockLevel,
-    StockMoved,
     StockShortage,
 )

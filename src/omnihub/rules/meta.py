@@ -1,6 +1,7 @@
 """Meta of events that a rule causes.
 
-Guarantees: the id follows from the cause and the role alone, so a replay gives the same id.
+Guarantees: the id follows from the cause and the role alone, so a replay gives the same id; what
+follows from a correction says so (`origin`).
 """
 
 from omnihub.model.ids import EventId, InstanceId, derive_id
@@ -19,4 +20,5 @@ def caused_by(cause: EventMeta, rule: str, role: str) -> EventMeta:
         occurred_at_us=cause.occurred_at_us,
         accepted_at_us=cause.accepted_at_us,
         tz=cause.tz,
+        origin=cause.origin,
     )

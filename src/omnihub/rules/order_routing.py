@@ -165,6 +165,7 @@ def _message(
         contact=order.contact,
         order_id=order.order_id,
         values=_values(order, fulfilment),
+        origin=cause.origin,
     )
 
 

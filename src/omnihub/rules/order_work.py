@@ -21,6 +21,7 @@ from omnihub.model.records import (
     OrderLineState,
     OrderSaga,
     OrderStatus,
+    Origin,
     PaymentState,
     TimerDue,
 )
@@ -260,7 +261,7 @@ def find_order(
     return OrderWork(order, rows.get(OrderSaga, key) or OrderSaga(), cause, policy, rows, out)
 
 
-def due_meta(due: TimerDue, known: Order) -> EventMeta:
+def due_meta(due: TimerDue, known: Order, origin: Origin | None) -> EventMeta:
     """Return the meta of what time alone does to an order."""
     return EventMeta(
         tenant=known.tenant,
@@ -270,6 +271,7 @@ def due_meta(due: TimerDue, known: Order) -> EventMeta:
         entity=known.order_id,
         occurred_at_us=due.due_at_us,
         accepted_at_us=due.fired_at_us,
+        origin=origin,
     )
 
 

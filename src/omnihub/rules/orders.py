@@ -175,7 +175,8 @@ class OrderRule(Rule):
         order = rows.get(Order, due.timer_id)
         if order is None:
             return
-        cause = due_meta(due, order)
+        saga = rows.get(OrderSaga, due.timer_id) or OrderSaga()
+        cause = due_meta(due, order, saga.origin)
         work = find_order(cause, order.order_id, self.policy, rows, out)
         if work is None or work.is_closed:
             return
@@ -192,6 +193,7 @@ class OrderRule(Rule):
             rows.get(OrderSaga, key) or OrderSaga(),
             lines=event.lines,
             is_completing=event.intent is OrderIntent.COMPLETE,
+            origin=event.meta.origin,
         )
         order = _opening(event)
         if saga.payment_ids:

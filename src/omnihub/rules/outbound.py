@@ -34,6 +34,7 @@ from omnihub.rules.outbound_states import States
 from omnihub.rules.outbound_targets import STUCK_AFTER_US, Mode, key_of
 from omnihub.rules.routing import OUTBOUND_INBOX
 from omnihub.rules.rule import Out, Rows, Rule, on
+from omnihub.rules.withholding import WITHHELD_TOPIC, withheld
 
 __all__ = ["STUCK_AFTER_US", "OutboundRule"]
 
@@ -87,8 +88,11 @@ class OutboundRule(Rule):
 
     @on(MessageDesired)
     def on_message(self, fact: MessageDesired, rows: Rows, out: Out) -> None:
-        """Append mode."""
-        _MESSAGES.tell(fact, fact.message_id, rows, out)
+        """Append mode; what a replay would say to people is withheld, unless it may."""
+        if (kept := withheld(fact)) is not None:
+            out.emit(WITHHELD_TOPIC, kept)
+        else:
+            _MESSAGES.tell(fact, fact.message_id, rows, out)
 
     @on(SaleDesired)
     def on_sale(self, fact: SaleDesired, rows: Rows, out: Out) -> None:
