@@ -13,7 +13,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from omnihub.broker.clients import MAX_MESSAGE_BYTES, Cluster, admin_client, restore_consumer
+from omnihub.broker.clients import (
+    DELETE_RETENTION_S,
+    MAX_MESSAGE_BYTES,
+    Cluster,
+    admin_client,
+    restore_consumer,
+)
 from omnihub.broker.logerrors import LogUnavailable
 from omnihub.contracts.topics import TopicSpec
 from omnihub.model.errors import ConfigurationError
@@ -177,7 +183,11 @@ class TopicAdmin:
         # Record timestamps are accepted_at, which the engine carries from input to output.
         config["message.timestamp.type"] = "CreateTime"
         if spec.cleanup == "compact":
-            config |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(_HOUR_MS)}
+            config |= {
+                "min.cleanable.dirty.ratio": "0.1",
+                "segment.ms": str(_HOUR_MS),
+                "delete.retention.ms": str(DELETE_RETENTION_S * 1000),
+            }
         else:
             config["retention.ms"] = str((spec.retention_hours or 0) * _HOUR_MS)
         return NewTopic(

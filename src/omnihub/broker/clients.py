@@ -25,6 +25,8 @@ TRANSACTION_TIMEOUT_MS = 5_000
 RETRY_BACKOFF_MS = 5
 RETRY_BACKOFF_MAX_MS = 20
 FETCH_WAIT_MS = 500
+DELETE_RETENTION_S = 24 * 3600
+"""How long a compacted topic keeps tombstones: rows kept elsewhere must not be older."""
 _FETCH_BYTES = 50 * 1024 * 1024
 _AIO_SECURITY = {
     "security.protocol": "security_protocol",

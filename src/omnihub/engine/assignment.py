@@ -22,7 +22,7 @@ from omnihub.broker.clients import HEARTBEAT_MS, SESSION_TIMEOUT_MS, Cluster
 from omnihub.engine.errors import TaskRefused, TransactionLost
 from omnihub.engine.observer import EngineObserver
 from omnihub.engine.position import Standing, compare
-from omnihub.engine.restore import changelog_ranges, restore
+from omnihub.engine.restore import Restore, changelogs
 from omnihub.engine.task import Task
 
 log = structlog.get_logger(__name__)
@@ -173,10 +173,10 @@ class Assignment:
         kept = {at: task for at, task in self._kept.items() if task.kept_offset == committed[at]}
         tasks = {at: kept.get(at) or self._make_task(*at) for at in wanted}
         fresh = [task for at, task in tasks.items() if at not in kept]
-        ranges = changelog_ranges(self._cluster, self._name, fresh)
-        read = restore(self._cluster, self._name, ranges, is_wanted)
+        restore = Restore(changelogs(self._cluster, self._name, fresh))
+        restore.run(self._cluster, self._name, is_wanted)
         rows_by_name: Counter[str] = Counter()
-        for task, rows in read.items():
+        for task, rows in restore.read.items():
             rows_by_name[task.name] += rows
         for name, rows in rows_by_name.items():
             self._observer.restored(name, rows, time.monotonic() - started)

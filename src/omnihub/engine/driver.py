@@ -2,7 +2,8 @@
 
 Guarantees: the same task code as in a worker; a turn's outputs, rows and offsets become visible
 together or not at all; `crash_at(stage, n)` ends the process at that stage of the n-th transaction
-from now, and `restart` rebuilds every row from the changelogs alone. Time moves only by `advance`.
+from now, and `restart` rebuilds every row from the changelogs (and what `stores` kept on disk).
+Time moves only by `advance`.
 Does not: rebalance, or run several workers (the lab tests do).
 """
 
@@ -13,16 +14,14 @@ from omnihub.contracts.codec import Codec
 from omnihub.contracts.partition import partition_for
 from omnihub.contracts.topics import Topics
 from omnihub.engine.observer import EngineObserver, Unobserved
-from omnihub.engine.store import MemoryStore, kinds_by_name, row_key
+from omnihub.engine.store import Changelog, MemoryStores, Stores, row_key
 from omnihub.engine.task import PARKED_LIMIT, Task
 from omnihub.model.errors import RetryableError
 from omnihub.model.record import Record
-from omnihub.model.records import RECORDS
 from omnihub.model.time import SECOND_US
 from omnihub.rules.rule import Handler, R
 
 STAGES = ("begun", "produced", "offsets sent", "committed")
-KINDS = kinds_by_name(RECORDS)
 OUTAGES_IN_A_ROW = 100
 
 
@@ -52,6 +51,7 @@ class TestDriver:
         resolver: Callable[[str], bool] = lambda _: False,
         observer: EngineObserver | None = None,
         parked_limit: int = PARKED_LIMIT,
+        stores: Stores | None = None,
     ) -> None:
         self.topics = topics or Topics.load()
         self.codec = codec or Codec.offline()
@@ -62,6 +62,7 @@ class TestDriver:
         self._observer = observer or Unobserved()
         self._batch_records = batch_records
         self._parked_limit = parked_limit
+        self._stores = stores or MemoryStores()
         self._committed: dict[tuple[str, int], int] = {}
         self._crash: tuple[str, int] | None = None
         self.tasks: list[Task] = []
@@ -98,6 +99,7 @@ class TestDriver:
     def restart(self) -> None:
         """Forget everything in memory and restore it from the changelogs."""
         self._crash = None
+        self._stores.close()
         self._runs += 1
         self.tasks = [
             self._open(handler, partition)
@@ -142,12 +144,13 @@ class TestDriver:
         found: dict[str, bytes | None] = {}
         for partition in range(partitions):
             for stored in self.log.read(changelog, partition):
-                kind, key = row_key(stored.key, KINDS)
+                kind, key = row_key(stored.key)
                 found[f"{kind.__name__}/{partition}/{key}"] = stored.value
         return {at: self.codec.decode(value) for at, value in found.items() if value is not None}
 
     def _open(self, handler: Handler, partition: int) -> Task:
-        store = MemoryStore(self.codec)
+        changelog = self.topics.changelog(handler.name, handler.inbox).name
+        store = self._stores.store(changelog, partition, self.codec)
         task = Task(
             handler,
             partition,
@@ -158,8 +161,9 @@ class TestDriver:
             f"run-{self._runs}",
             self._parked_limit,
         )
-        for stored in self.log.read(task.changelog, partition):
-            store.restore(row_key(stored.key, KINDS), stored.value)
+        lane = self.log.read(changelog, partition)
+        start = store.resume(Changelog("in memory", 0, len(lane)))
+        store.restore([(stored.key, stored.value) for stored in lane[start:]], len(lane))
         task.open(task.position or 0)
         committed = self._committed.get((handler.inbox, partition), 0)
         if task.next_offset != committed:
@@ -201,7 +205,7 @@ class TestDriver:
             self._committed[task.inbox, task.partition] = task.next_offset
         self._stage("committed")
         for task in dirty:
-            task.keep()
+            task.keep(markers=0)
 
     def _stage(self, stage: str) -> None:
         if self._crash is None or self._crash[0] != stage:

@@ -4,6 +4,7 @@ OmniHubError (model)
 ├── SlotTaken        another process holds this slot: exit, never fight
 ├── TaskRefused      (Refused) this code must not run on this state or topic: mend, then start
 ├── TransactionLost  (RetryableError) a transaction failed; the worker rewinds by itself
+├── StoreUnusable    (RetryableError) the rows on disk cannot be used; the tasks are opened anew
 ├── RowsUnfit        (RetryableError) a row cannot be stored; the batch runs again, its record parks
 └── Misplaced        (ParkError) a record of a type that its inbox does not take
 """
@@ -21,6 +22,10 @@ class TaskRefused(Refused):
 
 class TransactionLost(RetryableError):
     """A transaction was aborted or its outcome is unknown; its tasks must be opened anew."""
+
+
+class StoreUnusable(RetryableError):
+    """The disk or the database on it failed; every row is in the changelogs, nothing is lost."""
 
 
 class RowsUnfit(RetryableError):

@@ -4,10 +4,10 @@ Guarantees: a record that fails leaves no row; a batch that is rolled back leave
 what is read is what was last written: by this record, this batch, or a committed one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from omnihub.engine.store import RowKey, Store
+from omnihub.engine.store import Change, RowKey, Store
 from omnihub.model.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -63,9 +63,9 @@ class Overlay:
                 self.staged[at] = before  # type: ignore[assignment]
         self._undo.clear()
 
-    def keep_batch(self) -> None:
+    def keep_batch(self, changes: Sequence[Change] = (), markers: int = 1) -> None:
         """The transaction committed: the store takes the batch over."""
-        self._store.apply(self.staged)
+        self._store.apply(self.staged, changes, markers)
         self.staged = {}
 
     def drop_batch(self) -> None:

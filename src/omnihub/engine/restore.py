@@ -2,50 +2,53 @@
 
 Guarantees: reads read_committed up to the changelog's *read_uncommitted* end as seen after the
 group's stable offsets were read: under KIP-447 the offsets' marker may land before the changelog's
-(KAFKA-10167), so a read_committed end can lie two records short. Progress is told by position,
-since control records and aborted ones are skipped. The caller is asked between batches whether to
-go on, so that its membership stays alive.
+(KAFKA-10167), so a read_committed end can lie two records short. Each store says from where it
+needs the changelog. Progress is told by position, since control records and aborted ones are
+skipped. The caller is asked between batches whether to go on, so that its membership stays alive.
 Does not: trust the broker's offset over the rows' own position (see `assignment`).
 """
 
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from typing import TypeVar
 
+import structlog
 from confluent_kafka import (
     Consumer,
     IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
+    TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from omnihub.broker.clients import Cluster, admin_client, restore_consumer
 from omnihub.engine.errors import TaskRefused, TransactionLost
-from omnihub.engine.store import kinds_by_name, row_key
+from omnihub.engine.store import Change, Changelog
 from omnihub.engine.task import Task
 from omnihub.model.errors import ParkError
-from omnihub.model.records import RECORDS
 
+A = TypeVar("A")
+log = structlog.get_logger(__name__)
 ASK_TIMEOUT_S = 10.0
 POLL_S = 0.2
 STALLED_AFTER_S = 30.0
-BATCH_RECORDS = 5_000
+REPORT_S = 2.0
+BATCH_RECORDS = 10_000
 CURE = (
     "A newer release wrote it: run that one again. Nothing was changed. For a way back to this "
     "release see docs/upgrade.md."
 )
-KINDS = kinds_by_name(RECORDS)
 Place = tuple[str, int]
 
 
-def changelog_ranges(
-    cluster: Cluster, name: str, tasks: Sequence[Task]
-) -> dict[Task, tuple[int, int]]:
-    """Return the first offset and the read_uncommitted end of each task's changelog.
+def changelogs(cluster: Cluster, name: str, tasks: Sequence[Task]) -> dict[Task, Changelog]:
+    """Return the id, first offset and read_uncommitted end of each task's changelog partition.
 
     Raises:
         TransactionLost: the cluster does not say.
@@ -53,7 +56,9 @@ def changelog_ranges(
     if not tasks:
         return {}
     asked = {task: TopicPartition(task.changelog, task.partition) for task in tasks}
+    names = {task.changelog for task in tasks}
     admin = AdminClient({**admin_client(cluster), "client.id": name})
+    about = admin.describe_topics(TopicCollection(sorted(names)), request_timeout=ASK_TIMEOUT_S)
     lows, ends = (
         admin.list_offsets(
             dict.fromkeys(asked.values(), spec),
@@ -62,91 +67,120 @@ def changelog_ranges(
         )
         for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
     )
+    ids = {topic: str(_answer(about[topic], topic).topic_id) for topic in names}
     return {
-        task: (_answer(lows[place], task), _answer(ends[place], task))
+        task: Changelog(
+            ids[task.changelog],
+            int(_answer(lows[place], task.changelog).offset),
+            int(_answer(ends[place], task.changelog).offset),
+        )
         for task, place in asked.items()
     }
 
 
-def restore(
-    cluster: Cluster,
-    name: str,
-    ranges: Mapping[Task, tuple[int, int]],
-    is_wanted: Callable[[], bool],
-) -> dict[Task, int]:
-    """Read each changelog to its end into the task's store; return the rows read per task.
+class Restore:
+    """One restore of several task partitions; `remaining` records are still to be read."""
 
-    Raises:
-        TransactionLost: a changelog does not advance, or the assignment changed meanwhile.
-        TaskRefused: it holds what this release cannot read.
-    """
-    read = dict.fromkeys(ranges, 0)
-    behind = {
-        (task.changelog, task.partition): task for task, (low, end) in ranges.items() if low < end
-    }
-    if not behind:
-        return read
-    with _closing(restore_consumer(cluster, name)) as consumer:
-        consumer.assign([TopicPartition(*at, ranges[task][0]) for at, task in behind.items()])
-        progress_at = time.monotonic()
-        while behind:
-            first = consumer.poll(POLL_S)
-            messages = [] if first is None else [first, *consumer.consume(BATCH_RECORDS, 0)]
-            if not is_wanted():
-                raise TransactionLost("the assignment changed during a restore")
-            if messages:
-                progress_at = time.monotonic()
-            elif time.monotonic() - progress_at > STALLED_AFTER_S:
-                raise TransactionLost(f"changelogs {sorted(behind)} do not advance", 1.0)
-            for message in messages:
-                _take(message, behind, ranges, read)
-    return read
+    def __init__(self, known: Mapping[Task, Changelog]) -> None:
+        self._reached = {task: _resume(task, changelog) for task, changelog in known.items()}
+        self._ends = {task: changelog.end for task, changelog in known.items()}
+        self._behind: dict[Place, Task] = {
+            (task.changelog, task.partition): task
+            for task, reached in self._reached.items()
+            if reached < self._ends[task]
+        }
+        self.read = dict.fromkeys(known, 0)
+
+    @property
+    def remaining(self) -> int:
+        """Return how many offsets are still to be read."""
+        return sum(self._ends[task] - self._reached[task] for task in self._behind.values())
+
+    def run(self, cluster: Cluster, name: str, is_wanted: Callable[[], bool]) -> None:
+        """Read each changelog to its end into the task's store.
+
+        Raises:
+            TransactionLost: a changelog does not advance, or the assignment changed meanwhile.
+            TaskRefused: it holds what this release cannot read.
+            StoreUnusable: the rows cannot be kept.
+        """
+        if not self._behind:
+            return
+        with _closing(restore_consumer(cluster, name)) as consumer:
+            starts = [TopicPartition(*at, self._reached[t]) for at, t in self._behind.items()]
+            consumer.assign(starts)
+            progress_at = report_at = time.monotonic()
+            while self._behind:
+                first = consumer.poll(POLL_S)
+                messages = [] if first is None else [first, *consumer.consume(BATCH_RECORDS, 0)]
+                if not is_wanted():
+                    raise TransactionLost("the assignment changed during a restore")
+                if messages:
+                    progress_at = time.monotonic()
+                elif time.monotonic() - progress_at > STALLED_AFTER_S:
+                    behind = sorted(self._behind)
+                    raise TransactionLost(f"changelogs {behind} do not advance", 1.0)
+                self._take(messages)
+                if time.monotonic() - report_at > REPORT_S:
+                    report_at = time.monotonic()
+                    log.info("restoring", read=sum(self.read.values()), remaining=self.remaining)
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        found: defaultdict[Task, list[Change]] = defaultdict(list)
+        for message in messages:
+            task = self._behind.get((message.topic(), message.partition()))
+            if task is None:
+                continue
+            error, reached = message.error(), message.offset()
+            if error is None:
+                found[task].append((message.key(), message.value()))
+                reached += 1
+            elif error.code() != KafkaError._PARTITION_EOF:
+                at = (message.topic(), message.partition())
+                raise TransactionLost(f"changelog {at} cannot be read: {error.str()}", 1.0)
+            self._reached[task] = reached
+        for at, task in list(self._behind.items()):
+            is_complete = self._reached[task] >= self._ends[task]
+            if found[task] or is_complete:
+                _keep(task, found[task], self._reached[task])
+                self.read[task] += len(found[task])
+            if is_complete:
+                del self._behind[at]
 
 
-def _take(
-    message: Message,
-    behind: dict[Place, Task],
-    ranges: Mapping[Task, tuple[int, int]],
-    read: dict[Task, int],
-) -> None:
-    at = (message.topic(), message.partition())
-    task = behind.get(at)
-    if task is None:
-        return
-    error = message.error()
-    reached = message.offset()
-    if error is None:
-        _take_row(task, message.key(), message.value())
-        read[task] += 1
-        reached += 1
-    elif error.code() != KafkaError._PARTITION_EOF:
-        raise TransactionLost(f"changelog {at} cannot be read: {error.str()}", 1.0)
-    if reached >= ranges[task][1]:
-        del behind[at]
-
-
-def _take_row(task: Task, key: bytes, value: bytes | None) -> None:
+def _resume(task: Task, changelog: Changelog) -> int:
     try:
-        task.store.restore(row_key(key, KINDS), value)
+        return task.store.resume(changelog)
+    except ParkError as error:
+        raise _unreadable(task, error) from error
+
+
+def _keep(task: Task, changes: Sequence[Change], next_offset: int) -> None:
+    try:
+        task.store.restore(changes, next_offset)
     except KeyError as unknown:
         raise TaskRefused(
             f"{task.changelog}[{task.partition}] holds rows of type {unknown}, which this release "
             f"does not know. {CURE}"
         ) from None
     except ParkError as error:
-        raise TaskRefused(
-            f"{task.changelog}[{task.partition}] holds a row that this release cannot keep whole "
-            f"({error}). {CURE}"
-        ) from error
+        raise _unreadable(task, error) from error
 
 
-def _answer(future: Future[ListOffsetsResultInfo], task: Task) -> int:
+def _unreadable(task: Task, error: ParkError) -> TaskRefused:
+    return TaskRefused(
+        f"{task.changelog}[{task.partition}] holds a row that this release cannot keep whole "
+        f"({error}). {CURE}"
+    )
+
+
+def _answer(future: Future[A], topic: str) -> A:
     try:
-        return int(future.result(ASK_TIMEOUT_S).offset)
+        return future.result(ASK_TIMEOUT_S)
     except KafkaException as error:
-        raise TransactionLost(f"no end of {task.changelog}: {error.args[0].str()}", 0.2) from error
+        raise TransactionLost(f"{topic}: {error.args[0].str()}", 0.2) from error
     except TimeoutError as error:
-        raise TransactionLost(f"no end of {task.changelog} in {ASK_TIMEOUT_S:g} s", 0.2) from error
+        raise TransactionLost(f"{topic}: no answer in {ASK_TIMEOUT_S:g} s", 0.2) from error
 
 
 @contextlib.contextmanager

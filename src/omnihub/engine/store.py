@@ -1,44 +1,87 @@
-"""Committed rows of one task partition.
+"""Committed rows of one task partition: the port, and the store in memory.
 
 Guarantees: a row read is the row last committed; rows come back from the changelog as bytes and
-are decoded on first use. Does not: hold anything uncommitted (see `overlay`), or outlive the
-process: the changelog does that.
+are decoded on first use. What a store cannot vouch for it gives up itself: `resume` says from
+where the changelog must be read.
+Does not: hold anything uncommitted (see `overlay`); the one in memory does not outlive the process
+(see `disk` for one that does).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from omnihub.contracts.codec import FRAME_BYTES, Codec
 from omnihub.model.record import Record
+from omnihub.model.records import RECORDS
 
 R = TypeVar("R", bound=Record)
 RowKey = tuple[type[Record], str]
+Change = tuple[bytes, bytes | None]
+"""One changelog record: a row's changelog key, and its bytes (None: deleted)."""
 SEPARATOR = "\x1f"
 
 
+@dataclass(frozen=True, slots=True)
+class Changelog:
+    """What the cluster says of one changelog partition: its topic's id, first offset and end."""
+
+    topic_id: str
+    low: int
+    end: int
+
+
 class Store(Protocol):
-    """Where committed rows live."""
+    """Where committed rows of one task partition live."""
 
     def get(self, key: RowKey) -> Record | None:
         """Return the committed row, or None."""
 
-    def apply(self, rows: Mapping[RowKey, Record | None]) -> None:
-        """Take over a committed batch; None deletes."""
+    def apply(
+        self, rows: Mapping[RowKey, Record | None], changes: Sequence[Change], markers: int
+    ) -> None:
+        """Take over a committed batch; None deletes.
 
-    def restore(self, key: RowKey, value: bytes | None) -> None:
-        """Take one changelog record; the last one of a key wins.
+        `changes` are the same rows as the changelog has them, followed there by so many markers.
+        """
+
+    def resume(self, changelog: Changelog) -> int:
+        """Return the offset from which the changelog must be read to make the rows complete.
 
         Raises:
-            Undecodable: it was written under a schema that this release cannot read, or would
-                lose fields of (NewerSchema).
+            Undecodable: kept rows were written under a schema that this release cannot read,
+                or would lose fields of (NewerSchema).
+        """
+
+    def restore(self, changes: Sequence[Change], next_offset: int) -> None:
+        """Take the changelog's records below `next_offset`; the last one of a key wins.
+
+        Raises:
+            KeyError: a row of a type that this release does not know.
+            Undecodable: as for `resume`.
         """
 
     def of_kind(self, kind: type[R]) -> Iterator[tuple[str, R]]:
         """Return every row of one type, at the cost of those rows alone."""
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
+
+class Stores(Protocol):
+    """The stores of one worker, by changelog and partition."""
+
+    def open(self) -> None:
+        """Make ready; what cannot be read is given up.
+
+        Raises:
+            SlotTaken: another process has them open.
+            StoreUnusable: (a RetryableError) the disk does not let us.
+        """
+
+    def store(self, changelog: str, partition: int, codec: Codec) -> Store:
+        """Return the rows of one task partition, as far as they are kept."""
+
+    def close(self) -> None:
+        """Keep what is there for the next start."""
 
 
 class MemoryStore:
@@ -58,7 +101,12 @@ class MemoryStore:
             row = rows[key[1]] = self._decode(row)
         return row  # type: ignore[return-value]
 
-    def apply(self, rows: Mapping[RowKey, Record | None]) -> None:
+    def apply(
+        self,
+        rows: Mapping[RowKey, Record | None],
+        _changes: Sequence[Change] = (),
+        _markers: int = 1,
+    ) -> None:
         """See `Store.apply`."""
         committed = self._rows
         for (kind, key), row in rows.items():
@@ -67,16 +115,23 @@ class MemoryStore:
             else:
                 committed[kind][key] = row
 
-    def restore(self, key: RowKey, value: bytes | None) -> None:
+    def resume(self, changelog: Changelog) -> int:
+        """See `Store.resume`: nothing is kept."""
+        self._rows.clear()
+        return changelog.low
+
+    def restore(self, changes: Sequence[Change], next_offset: int) -> None:
         """See `Store.restore`."""
-        kind, name = key
-        if value is None:
-            self._rows[kind].pop(name, None)
-            return
-        if value[:FRAME_BYTES] not in self._frames:
-            self._admit(value)  # Every schema once: what cannot be read must not wait for its use.
-            self._frames.add(value[:FRAME_BYTES])
-        self._rows[kind][name] = value
+        rows, frames = self._rows, self._frames
+        for data, value in changes:
+            kind, key = row_key(data)
+            if value is None:
+                rows[kind].pop(key, None)
+                continue
+            if value[:FRAME_BYTES] not in frames:
+                self._admit(value)  # Every schema once: what is unreadable must not wait for use.
+                frames.add(value[:FRAME_BYTES])
+            rows[kind][key] = value
 
     def of_kind(self, kind: type[R]) -> Iterator[tuple[str, R]]:
         """See `Store.of_kind`."""
@@ -86,8 +141,30 @@ class MemoryStore:
                 yield key, row
 
     def __len__(self) -> int:
-        """See `Store.__len__`."""
+        """Return the number of rows."""
         return sum(map(len, self._rows.values()))
+
+
+class MemoryStores:
+    """Stores that live as long as the process."""
+
+    def open(self) -> None:
+        """See `Stores.open`."""
+
+    def store(self, changelog: str, partition: int, codec: Codec) -> Store:
+        """See `Stores.store`."""
+        return MemoryStore(codec)
+
+    def close(self) -> None:
+        """See `Stores.close`."""
+
+
+def kinds_by_name(records: Iterable[type[Record]]) -> dict[str, type[Record]]:
+    """Return record types by their short name."""
+    return {kind.__name__: kind for kind in records}
+
+
+KINDS = kinds_by_name(RECORDS)
 
 
 def changelog_key(key: RowKey) -> bytes:
@@ -95,12 +172,7 @@ def changelog_key(key: RowKey) -> bytes:
     return f"{key[0].__name__}{SEPARATOR}{key[1]}".encode()
 
 
-def row_key(data: bytes, kinds: Mapping[str, type[Record]]) -> RowKey:
+def row_key(data: bytes) -> RowKey:
     """Return the row that a changelog key stands for; raises KeyError for a type we do not know."""
     kind, _, key = data.decode().partition(SEPARATOR)
-    return kinds[kind], key
-
-
-def kinds_by_name(records: Iterable[type[Record]]) -> dict[str, type[Record]]:
-    """Return record types by their short name."""
-    return {kind.__name__: kind for kind in records}
+    return KINDS[kind], key

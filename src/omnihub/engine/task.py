@@ -20,7 +20,7 @@ from omnihub.engine.overlay import Overlay
 from omnihub.engine.parking import Parking
 from omnihub.engine.rejection import rejected
 from omnihub.engine.release import Releases
-from omnihub.engine.store import Store, changelog_key
+from omnihub.engine.store import Change, Store, changelog_key
 from omnihub.engine.timers import Timers
 from omnihub.model.errors import InvariantBroken, ParkError, RejectedError, RetryableError
 from omnihub.model.ids import derive_id
@@ -31,7 +31,6 @@ from omnihub.rules.rule import Handler
 POSITION_KEY = ""
 TIMERS_PER_TURN = 1000
 PARKED_LIMIT = 100_000
-Change = tuple[bytes, bytes | None]
 Input = tuple[int, int, bytes | None, bytes | None]
 """One input record: offset, timestamp (ms), key, value."""
 
@@ -67,6 +66,7 @@ class Task:
         self._observer = observer
         self._accepts = frozenset({*topics.spec(handler.inbox).records, *INBOX_RECORDS})
         self._careful_until = 0
+        self._changes: list[Change] = []
         self._applied = 0
         self._outcomes: Counter[str] = Counter()
         self._parking = Parking(
@@ -196,17 +196,22 @@ class Task:
         self.overlay.keep_record()
         stored, changelog = self.outputs.stored, self.changelog
         try:
-            return [
+            self._changes = [
                 (changelog_key(key), None if row is None else stored(row, changelog))
                 for key, row in self.overlay.staged.items()
             ]
         except (ContractError, ParkError) as error:
             self._careful_until = self.next_offset
             raise RowsUnfit(f"{self.name}: {error}") from error
+        return self._changes
 
-    def keep(self) -> None:
-        """The transaction committed."""
-        self.overlay.keep_batch()
+    def keep(self, markers: int = 1) -> None:
+        """The transaction committed; Kafka ends it with one marker in the changelog.
+
+        Raises:
+            StoreUnusable: the rows are safe in the changelog, but not here; open the task anew.
+        """
+        self.overlay.keep_batch(self._changes, markers)
         self.outputs.clear()
         self.kept_offset = self.next_offset
         self._outcomes["applied"] += self._applied

@@ -19,7 +19,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from omnihub.broker.clients import Cluster, transactional_producer
 from omnihub.engine.errors import SlotTaken, TransactionLost
-from omnihub.engine.task import Change, Task
+from omnihub.engine.store import Change
+from omnihub.engine.task import Task
 
 log = structlog.get_logger(__name__)
 INIT_TIMEOUT_S = 30.0

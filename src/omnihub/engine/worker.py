@@ -23,9 +23,9 @@ from omnihub.broker.clients import Cluster, worker_consumer
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.topics import Topics
 from omnihub.engine.assignment import Assignment, At
-from omnihub.engine.errors import RowsUnfit, SlotTaken, TransactionLost
+from omnihub.engine.errors import RowsUnfit, SlotTaken, StoreUnusable, TransactionLost
 from omnihub.engine.observer import EngineObserver, Unobserved
-from omnihub.engine.store import MemoryStore, Store
+from omnihub.engine.store import MemoryStores, Stores
 from omnihub.engine.task import PARKED_LIMIT, Input, Task
 from omnihub.engine.transactions import Stage, Transactions, no_stage
 from omnihub.model.errors import RetryableError
@@ -71,7 +71,7 @@ class Worker:
         *,
         resolver: Resolver = lambda _: False,
         observer: EngineObserver | None = None,
-        make_store: Callable[[Codec], Store] = MemoryStore,
+        stores: Stores | None = None,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         make_transactions: MakeTransactions = Transactions,
         stage: Stage = no_stage,
@@ -82,7 +82,7 @@ class Worker:
         self._topics = topics
         self._resolver = resolver
         self._observer = observer or Unobserved()
-        self._make_store = make_store
+        self._stores = stores or MemoryStores()
         self._now_us = now_us
         transactional_id = f"{settings.group}.{settings.slot}"
         self._transactions = make_transactions(settings.cluster, transactional_id, stage)
@@ -106,11 +106,13 @@ class Worker:
         """Work until `stop` is set.
 
         Raises:
-            SlotTaken: another process holds this slot.
+            SlotTaken: another process holds this slot, or its rows on disk.
             TaskRefused: a task cannot be opened safely.
             InvariantBroken: a handler found a promise broken.
         """
         self._stop = stop
+        with contextlib.suppress(StoreUnusable):  # Told; opening tasks tries again, for ever.
+            self._stores.open()
         gc.disable()
         self._transactions.start()
         settings = self._settings
@@ -133,6 +135,7 @@ class Worker:
             gc.enable()
             # A static member that closes stays in the group: its successor takes the slot over.
             consumer.close()
+            self._stores.close()
 
     def _turn(self, consumer: Consumer) -> None:
         try:
@@ -281,7 +284,9 @@ class Worker:
         if self._failures > 1:
             self._batch_records = max(1, self._batch_records // 2)
         self._stop.wait(self._pause_s(error))
-        if isinstance(error, TransactionLost):
+        if isinstance(error, StoreUnusable):
+            self._observer.alarmed("worker", "the rows on disk cannot be used")
+        if isinstance(error, TransactionLost | StoreUnusable):
             self._assignment.distrust()
             return
         for task in self._assignment.tasks.values():
@@ -307,8 +312,9 @@ class Worker:
         self._observer.lagging(lags)
 
     def _make_task(self, inbox: str, partition: int) -> Task:
-        store = self._make_store(self._codec)
         handler = self._handlers[inbox]
+        changelog = self._topics.changelog(handler.name, inbox).name
+        store = self._stores.store(changelog, partition, self._codec)
         return Task(
             handler,
             partition,

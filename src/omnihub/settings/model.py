@@ -70,6 +70,11 @@ class WorkerCount(Section):
 
     count: int = Field(1, ge=1, le=64)
     """How many workers share the partitions on this machine."""
+    rows: Literal["disk", "memory"] = "disk"
+    """Where rules keep their rows: on disk under `data_dir` (more than memory, back at once after a
+    restart), or in memory (read from the changelogs at every start)."""
+    cached_rows: int = Field(100_000, ge=1_000, le=100_000_000)
+    """With `disk`: how many decoded rows a worker holds in memory, about 1 KiB each."""
 
 
 class PartitionSettings(Section):

@@ -33,6 +33,7 @@ api:
 # Processes that run the rules, and partitions of new topics (never changed afterwards).
 workers:
   count: 2
+  rows: disk          # what rules know: disk (more than memory, quick restarts) or memory
 partitions:
   default: 8
   raw: 4

@@ -19,6 +19,9 @@ from omnihub.connect.split import Split
 from omnihub.connect.translate import Translate
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.sealing import Sealer
+from omnihub.engine.disk import DiskStores
+from omnihub.engine.errors import StoreUnusable
+from omnihub.engine.store import MemoryStores, Stores
 from omnihub.engine.worker import Worker, WorkerSettings
 from omnihub.ops.health import Health
 from omnihub.ops.metrics import Metrics
@@ -64,10 +67,19 @@ def run_worker(install: Installation, slot: int, ops_port: int) -> None:
         Codec(ids, sealer),
         install.topics,
         resolver=refs.resolves,
+        stores=stores_of(install, slot),
         observer=_ReadyWhenAssigned(process.metrics, process.health),
     )
     if not stop.is_set():
         worker.run(stop)
+
+
+def stores_of(install: Installation, slot: int) -> Stores:
+    """Return where the rows of this slot are kept."""
+    workers = install.settings.workers
+    if workers.rows == "memory":
+        return MemoryStores()
+    return DiskStores(install.data_dir / "state" / f"worker-{slot}", workers.cached_rows)
 
 
 def slot_name(slot: int) -> str:
@@ -144,3 +156,10 @@ class _ReadyWhenAssigned(EngineMetrics):
         """So many input partitions are owned now."""
         super().assigned(partitions)
         self._health.works("partitions")
+        self._health.works("rows")
+
+    def aborted(self, cause: str) -> None:
+        """A turn was rolled back; without its rows on disk the worker cannot go on."""
+        super().aborted(cause)
+        if cause == StoreUnusable.__name__:
+            self._health.fails("rows", "the rows on disk cannot be used, see the log; work waits")

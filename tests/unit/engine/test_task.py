@@ -1,12 +1,26 @@
 """Tasks: savepoints, refusals, outages, timers, restore, crashes at every stage."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omnihub.engine.disk import DiskStores
 from omnihub.engine.driver import STAGES, Crash
 from omnihub.model.errors import InvariantBroken
-from omnihub.model.records import ParkedRecord, Rejected, StockLevel, StockMoved
+from omnihub.model.records import (
+    ParkedBody,
+    ParkedQueue,
+    ParkedRecord,
+    Rejected,
+    StockLevel,
+    StockMoved,
+    TaskAttempt,
+    TaskPosition,
+    TimerRow,
+)
 
 EVENTS, STATE = "omni.stock.event.v1", "omni.stock.state.v1"
 HOSPITAL = "omni.hospital.state.v1"
@@ -101,35 +115,59 @@ def test_a_timer_runs_after_what_was_accepted_before_it(story):
     assert play.names() == ["a", "b", "due-a"]
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["x", "y", "z"]),
-            st.sampled_from([None, None, None, "bug", "reject", "remind"]),
-        ),
-        max_size=12,
+MOVEMENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["x", "y", "z"]),
+        st.sampled_from([None, None, None, "bug", "reject", "remind"]),
     ),
-    st.lists(st.tuples(st.sampled_from(STAGES), st.integers(1, 5)), max_size=2),
-    st.integers(1, 5),
+    max_size=12,
 )
+CRASHES = st.lists(st.tuples(st.sampled_from(STAGES), st.integers(1, 5)), max_size=2)
+
+
+@given(MOVEMENTS, CRASHES, st.integers(1, 5))
 @settings(max_examples=100, deadline=None)
 def test_crashes_at_any_stage_change_nothing(story, movements, crashes, batch):
-    def tell_story(with_crashes):
-        play = story(batch_records=batch)
-        for number, (sku, reason) in enumerate(movements):
-            play.tell(f"m{number}", sku, reason, at_us=0)
-        for stage, n in with_crashes:
-            play.crash_at(stage, n)
-            try:
-                play.run()
-            except Crash:
-                play.restart()
-        play.crash_at("begun", 10_000)
-        play.run()  # all input is read before a timer is due, in both stories
-        play.advance(60)
-        return play
+    calm = tell(story(batch_records=batch), movements, [])
+    shaken = tell(story(batch_records=batch), movements, crashes)
+    assert_same(shaken, calm)
 
-    calm, shaken = tell_story([]), tell_story(crashes)
+
+@given(MOVEMENTS, CRASHES, st.integers(1, 5))
+@settings(max_examples=25, deadline=None)
+def test_rows_that_stayed_on_disk_over_crashes_are_the_same(story, movements, crashes, batch):
+    calm = tell(story(batch_records=batch), movements, [])
+    with tempfile.TemporaryDirectory() as folder:
+        stores = DiskStores(Path(folder))
+        shaken = tell(story(batch_records=batch, stores=stores), movements, crashes)
+        kept = {at: row for task in shaken.tasks for at, row in kept_rows(task)}
+        stores.close()
+    assert_same(shaken, calm)
+    assert kept == shaken.rows("adder")
+
+
+def kept_rows(task):
+    for kind in (StockLevel, TimerRow, ParkedQueue, ParkedBody, TaskPosition, TaskAttempt):
+        for key, row in task.store.of_kind(kind):
+            yield f"{kind.__name__}/{task.partition}/{key}", row
+
+
+def tell(play, movements, crashes):
+    for number, (sku, reason) in enumerate(movements):
+        play.tell(f"m{number}", sku, reason, at_us=0)
+    for stage, n in crashes:
+        play.crash_at(stage, n)
+        try:
+            play.run()
+        except Crash:
+            play.restart()
+    play.crash_at("begun", 10_000)
+    play.run()  # All input is read before a timer is due, in both stories.
+    play.advance(60)
+    return play
+
+
+def assert_same(shaken, calm):
     for topic in (EVENTS, STATE, HOSPITAL):
         for kind in (StockMoved, StockLevel, Rejected, ParkedRecord):
             assert shaken.records(topic, kind) == calm.records(topic, kind)
