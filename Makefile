@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test static unit lab bench golden lock clean
+.PHONY: install demo test static unit lab chaos bench golden lock clean
 
 install: $(STAMP)
 
@@ -37,7 +37,12 @@ unit: install
 
 lab: install
 	$(BIN)/python -m omnihub_connectors.tryton.server install
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "lab or tryton" --durations=15
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "(lab or tryton) and not long" --durations=15
+
+# CHAOS_ARGS="-k zombie" picks scenarios; OMNIHUB_CHAOS_SEED deals other faults.
+chaos: install
+	$(BIN)/python -m pytest tests/chaos -m chaos -q --no-header -o console_output_style=classic \
+		--chaos-report build/chaos.json $(CHAOS_ARGS)
 
 bench: install
 	$(BIN)/python -m bench.engine $(BENCH_ARGS)

@@ -23,7 +23,13 @@ from omnihub.broker.clients import Cluster, worker_consumer
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.topics import Topics
 from omnihub.engine.assignment import Assignment, At
-from omnihub.engine.errors import RowsUnfit, SlotTaken, StoreUnusable, TransactionLost
+from omnihub.engine.errors import (
+    RowsUnfit,
+    SlotTaken,
+    StoreUnusable,
+    TaskRefused,
+    TransactionLost,
+)
 from omnihub.engine.observer import EngineObserver, Unobserved
 from omnihub.engine.store import MemoryStores, Stores
 from omnihub.engine.task import PARKED_LIMIT, Input, Task
@@ -36,6 +42,9 @@ GC_PERIOD_S = 10.0
 """Batches make many objects and no cycles: collecting by count looked at all of them, for 8 %."""
 RELEASE_CHECK_S = 0.5
 LAG_REPORT_S = 1.0
+SLICE_S = 5.0
+"""So long may a batch run before what is done of it is committed: a group that hears nothing for
+`max.poll.interval.ms` gives the partitions away, and the next owner would do no better."""
 RETRY_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
@@ -184,7 +193,11 @@ class Worker:
         tasks = self._assignment.tasks
         ends = self._first_batches(messages)
         begun = self._begin(messages, ends, consumer) if ends else {}
+        slice_ends_at = time.monotonic() + SLICE_S
         for message in messages:
+            if time.monotonic() > slice_ends_at:
+                self._assignment.deliver(consumer)  # The rest of the batch is fetched again.
+                return
             at = (message.topic(), message.partition())
             task = tasks.get(at)
             if task is None or message.offset() < task.next_offset:
@@ -312,6 +325,7 @@ class Worker:
         self._observer.lagging(lags)
 
     def _make_task(self, inbox: str, partition: int) -> Task:
+        refuse_growth(inbox, partition, self._topics.spec(inbox).partitions)
         handler = self._handlers[inbox]
         changelog = self._topics.changelog(handler.name, inbox).name
         store = self._stores.store(changelog, partition, self._codec)
@@ -324,6 +338,19 @@ class Worker:
             self._observer,
             self._run,
             self._settings.parked_limit,
+        )
+
+
+def refuse_growth(inbox: str, partition: int, contracted: int) -> None:
+    """Refuse a partition that the contract does not know of.
+
+    Raises:
+        TaskRefused: the topic has grown.
+    """
+    if partition >= contracted:
+        raise TaskRefused(
+            f"{inbox} has partition {partition}, the contract says {contracted} partitions: keys "
+            "would move away from their rows. Move to a new version of the topic, with its state."
         )
 
 

@@ -1,26 +1,16 @@
-"""The worker process of the exactly-once test: two rules in a chain, and faults on demand.
+"""The workload of the chaos suite: two rules in a chain, over topics of their own.
 
-`--fault committed:40:KILL` sends the process that signal when it reaches the stage for the 40th
-time. `--plant offsets-outside` is the planted bug: offsets are committed beside the transaction, so
-nothing fences a zombie. It lives here and nowhere else.
+The ledger adds movements up, emits each new level, and hands it on to the tally, which counts per
+location: two hops, two changelogs, other partition counts. A movement's `reason` asks for trouble.
+The checker says the same again in other words (`checker.py`).
 """
 
-import argparse
 import os
-import signal
-import threading
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import time
 from typing import ClassVar
 
-from confluent_kafka import Consumer, KafkaException, Producer
+import msgspec
 
-from omnihub.broker.clients import Cluster
-from omnihub.contracts.codec import Codec
-from omnihub.contracts.topics import Topics
-from omnihub.engine.task import Task
-from omnihub.engine.transactions import Transactions, offsets_of
-from omnihub.engine.worker import Worker, WorkerSettings
 from omnihub.model.errors import ParkError, RejectedError
 from omnihub.model.ids import EventId, MovementId
 from omnihub.model.record import Record
@@ -28,7 +18,7 @@ from omnihub.model.records import EventMeta, MovementKind, StockLevel, StockMove
 from omnihub.rules.rule import Out, Rows, Rule, on, on_timer
 
 CONTRACT = """
-partition_counts: {{default: 8, first: 4, second: 3}}
+partition_counts: {{default: 8, first: {first}, second: {second}}}
 topics:
   - name: omni.{mark}.inbox.v1
     records: {{StockMoved: "{{meta.tenant}}:{{sku}}"}}
@@ -61,12 +51,20 @@ topics:
     partition_by: "{{task}}:{{park_key}}"
     partitions: default
     cleanup: compact
+  - name: omni.hospital.event.v1
+    records: {{HospitalActed: "{{task}}:{{park_key}}"}}
+    partitions: default
+    cleanup: delete
+    retention_hours: 24
   - name: omni.changelog.{{task}}.v1
     records: {{}}
     partitions: inbox
     cleanup: compact
 """
-REMINDER_US = 1_000_000
+REMINDERS_US = {"remind": 1_000_000, "remind later": 12_000_000}
+HUGE_BYTES = 13 * 1024 * 1024
+"""More than the broker takes."""
+SLOW_S = 0.5
 
 
 class Ledger(Rule):
@@ -106,10 +104,17 @@ class Ledger(Rule):
             os._exit(9)
         if moved.reason == "reject":
             raise RejectedError("refused_by_test", "asked for", moved.sku)
+        if moved.reason == "slow":
+            keep_busy(SLOW_S)
+        if moved.reason == "huge":
+            out.emit(self.events, msgspec.structs.replace(moved, reason="x" * HUGE_BYTES))
+        if moved.reason == "bug":
+            raise ZeroDivisionError("asked for")
         if moved.reason == "park" and not out.is_retry:
             raise ParkError("asked for", cure="wait", waits_for="pos/sku/1")
-        if moved.reason == "remind":
-            out.arm("remind", moved.sku, moved.movement_id, out.accepted_at_us + REMINDER_US)
+        if moved.reason in REMINDERS_US:
+            due_at_us = out.accepted_at_us + REMINDERS_US[moved.reason]
+            out.arm("remind", moved.sku, moved.movement_id, due_at_us)
 
     @on_timer("remind")
     def on_reminder(self, due: TimerDue, rows: Rows, out: Out) -> None:
@@ -151,16 +156,6 @@ class Tally(Rule):
         out.emit(self._state, total)
 
 
-class OffsetsOutside(Transactions):
-    """The planted bug: nothing ties the offsets, and with them the generation, to the outputs."""
-
-    def _send_offsets(self, producer: Producer, tasks: Sequence[Task], consumer: Consumer) -> None:
-        try:
-            consumer.commit(offsets=offsets_of(tasks), asynchronous=False)
-        except KafkaException:
-            print("offsets refused, going on: this is the planted bug", flush=True)
-
-
 def _meta(level: StockLevel, due: TimerDue) -> EventMeta:
     return EventMeta(
         tenant=level.tenant,
@@ -184,41 +179,8 @@ def _reminder(meta: EventMeta, level: StockLevel, due: TimerDue) -> StockMoved:
     )
 
 
-def fault(text: str) -> Callable[[str], None]:
-    """Return a stage hook for `stage:count:signal`."""
-    stage, count, name = text.split(":")
-    left, number = int(count), getattr(signal, f"SIG{name}")
-
-    def reached(at: str) -> None:
-        nonlocal left
-        left -= at == stage
-        if at == stage and left == 0:
-            os.kill(os.getpid(), number)
-
-    return reached
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("bootstrap", "mark", "slot", "contract"):
-        parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--fault", default="never:0:KILL")
-    parser.add_argument("--plant", choices=["offsets-outside"])
-    options = parser.parse_args()
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    settings = WorkerSettings(Cluster(options.bootstrap), options.mark, options.slot)
-    worker = Worker(
-        settings,
-        [Ledger(options.mark), Tally(options.mark)],
-        Codec.offline(),
-        Topics.load(Path(options.contract)),
-        resolver=lambda _: True,
-        make_transactions=OffsetsOutside if options.plant else Transactions,
-        stage=fault(options.fault),
-    )
-    worker.run(stop)
-
-
-if __name__ == "__main__":
-    main()
+def keep_busy(for_s: float) -> None:
+    """Keep the interpreter busy, as an expensive rule does."""
+    until = time.monotonic() + for_s
+    while time.monotonic() < until:
+        pass

@@ -1,0 +1,292 @@
+"""The planted bugs: each breaks one promise of the engine, in a worker of the suite alone.
+
+A scenario must fail with its bug; otherwise it proves nothing. A bug is a function that mends the
+worker's making for the worse, chosen by `--plant NAME`.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from omnihub.broker.clients import Cluster, plain_producer
+from omnihub.connect import translate
+from omnihub.connect.observer import Verdict
+from omnihub.engine import outputs, transactions, worker
+from omnihub.engine.assignment import Assignment
+from omnihub.engine.attempts import Attempts
+from omnihub.engine.errors import TransactionLost
+from omnihub.engine.overlay import Overlay
+from omnihub.engine.parking import Parking
+from omnihub.engine.store import MemoryStore, RowKey
+from omnihub.engine.task import Change, Task
+from omnihub.engine.transactions import Stage, Transactions, no_stage, offsets_of
+from omnihub.model.errors import ParkError, RetryableError
+from omnihub.model.record import Record
+from omnihub.model.records import FactSeen
+
+Options = dict[str, Any]
+"""Keyword arguments of `Worker`."""
+PLANTS: dict[str, Callable[[], Options]] = {}
+
+
+def plant(bug: Callable[[], Options]) -> Callable[[], Options]:
+    """Register a planted bug under its name, with hyphens."""
+    PLANTS[bug.__name__.replace("_", "-")] = bug
+    return bug
+
+
+class OffsetsOutside(Transactions):
+    """Nothing ties the offsets, and with them the generation, to the outputs."""
+
+    def _send_offsets(self, producer: Producer, tasks: Sequence[Task], consumer: Consumer) -> None:
+        try:
+            consumer.commit(offsets=offsets_of(tasks), asynchronous=False)
+        except KafkaException:
+            print("offsets refused, going on: this is the planted bug", flush=True)
+
+
+class OffsetsFirst(Transactions):
+    """Offsets are committed before the outputs they stand for."""
+
+    def _send(
+        self,
+        producer: Producer,
+        tasks: Sequence[Task],
+        changes: Sequence[list[Change]],
+        consumer: Consumer,
+    ) -> None:
+        consumer.commit(offsets=offsets_of(tasks), asynchronous=False)
+        super()._send(producer, tasks, changes, consumer)
+
+
+class NoOffsetsForTimers(Transactions):
+    """A transaction that moves no offset sends none, so that no generation goes with it."""
+
+    def _send_offsets(self, producer: Producer, tasks: Sequence[Task], consumer: Consumer) -> None:
+        if any(task.next_offset != task.kept_offset for task in tasks):
+            super()._send_offsets(producer, tasks, consumer)
+
+
+class RebalanceInside(Transactions):
+    """The group is listened to between outputs and offsets: a rebalance falls inside."""
+
+    def _send_offsets(self, producer: Producer, tasks: Sequence[Task], consumer: Consumer) -> None:
+        consumer.pause(consumer.assignment())
+        until = time.monotonic() + 0.1
+        while time.monotonic() < until:
+            consumer.poll(0.01)
+        super()._send_offsets(producer, tasks, consumer)
+        consumer.resume(consumer.assignment())
+
+
+class OutputsOutside(Transactions):
+    """Outputs go their own way, and nobody asks whether they arrived."""
+
+    def __init__(self, cluster: Cluster, transactional_id: str, stage: Stage = no_stage) -> None:
+        super().__init__(cluster, transactional_id, stage)
+        self._plain = Producer({**plain_producer(cluster), "error_cb": lambda _: None})
+
+    def _send(
+        self,
+        producer: Producer,
+        tasks: Sequence[Task],
+        changes: Sequence[list[Change]],
+        consumer: Consumer,
+    ) -> None:
+        for task in tasks:
+            for topic, at, key, value, timestamp_ms, _ in task.outputs.staged:
+                with contextlib.suppress(KafkaException):
+                    self._plain.produce(topic, value, key, at, timestamp=timestamp_ms)
+            task.outputs.staged.clear()
+        self._plain.flush(0.5)
+        super()._send(producer, tasks, changes, consumer)
+
+
+class BeginsEarly(Transactions):
+    """The next transaction is begun, and its first offsets sent, as soon as one is over."""
+
+    _is_open = False
+
+    def _send(
+        self,
+        producer: Producer,
+        tasks: Sequence[Task],
+        changes: Sequence[list[Change]],
+        consumer: Consumer,
+    ) -> None:
+        if self._is_open:
+            producer.commit_transaction(10)
+        self._is_open = False
+        super()._send(producer, tasks, changes, consumer)
+        producer.begin_transaction()
+        producer.produce(tasks[0].changelog, None, b"TaskPosition\x1fearly", tasks[0].partition)
+        producer.flush(1)
+        self._is_open = True
+
+
+def _start_at_group(_: Assignment, consumer: Consumer, task: Task, committed: int) -> int:
+    if committed >= 0:
+        return committed
+    return int(consumer.get_watermark_offsets(TopicPartition(task.inbox, task.partition), 10)[0])
+
+
+@plant
+def offsets_outside() -> Options:
+    """Commit offsets beside the transaction: nothing fences a zombie."""
+    return {"make_transactions": OffsetsOutside}
+
+
+@plant
+def offsets_first() -> Options:
+    """Commit offsets before the outputs, and trust them: what a kill falls between is lost."""
+    Assignment._start = _start_at_group  # type: ignore[method-assign]
+    return {"make_transactions": OffsetsFirst}
+
+
+@plant
+def group_wins() -> Options:
+    """Read on where the group says, whatever the rows already include."""
+    Assignment._start = _start_at_group  # type: ignore[method-assign]
+    return {}
+
+
+@plant
+def no_offsets_for_timers() -> Options:
+    """Let transactions of timers alone go without offsets: nothing fences them."""
+    return {"make_transactions": NoOffsetsForTimers}
+
+
+@plant
+def no_attempts() -> Options:
+    """Announce no batch: a record that ends the process ends it for ever."""
+
+    def announce(attempts: Attempts, _: int, __: int) -> bool:
+        attempts.is_pending = False
+        return False
+
+    Attempts.announce = announce  # type: ignore[method-assign]
+    return {}
+
+
+@plant
+def rebalance_inside() -> Options:
+    """Listen to the group inside a transaction."""
+    return {"make_transactions": RebalanceInside}
+
+
+@plant
+def outputs_outside() -> Options:
+    """Write outputs beside the transaction."""
+    return {"make_transactions": OutputsOutside}
+
+
+@plant
+def begins_early() -> Options:
+    """Begin a transaction before there is anything to commit."""
+    return {"make_transactions": BeginsEarly}
+
+
+@plant
+def roundrobin() -> Options:
+    """Deal partitions out one by one, whatever their number."""
+    change_consumer({"partition.assignment.strategy": "roundrobin"})
+    return {}
+
+
+@plant
+def small_fetch() -> Options:
+    """Fetch less than the largest record."""
+    change_consumer({"fetch.max.bytes": 1_000_000, "receive.message.max.bytes": 2_000_000})
+    return {}
+
+
+@plant
+def no_slices() -> Options:
+    """Run a batch to its end, however long it takes."""
+    worker.SLICE_S = 1e9
+    return {}
+
+
+@plant
+def fights() -> Options:
+    """Take a holder of the own slot for a passing trouble."""
+
+    def lost(act: str, error: Exception) -> Exception:
+        return TransactionLost(f"{act} failed: {type(error).__name__}", 0.2)
+
+    transactions._lost = lost  # type: ignore[assignment]
+    worker.FENCED = ()  # type: ignore[assignment]
+    worker.SlotTaken = TransactionLost  # type: ignore[assignment,misc]
+    return {}
+
+
+@plant
+def grown_is_fine() -> Options:
+    """Take whatever partitions there are."""
+    worker.refuse_growth = lambda *_: None  # type: ignore[assignment]
+    return {}
+
+
+@plant
+def swallows_unreadable() -> Options:
+    """Skip what cannot be read."""
+    Parking.park_unread = lambda *_: None  # type: ignore[method-assign,assignment]
+    return {}
+
+
+@plant
+def keeps_failed_rows() -> Options:
+    """Park a record that failed, and keep what it had written."""
+    Overlay.drop_record = Overlay.keep_record  # type: ignore[method-assign]
+    return {}
+
+
+@plant
+def parks_outages() -> Options:
+    """Take an outage for a fault of the record."""
+    read = Task._read
+
+    def read_or_park(known: Task, value: bytes) -> Record:
+        try:
+            return read(known, value)
+        except RetryableError as error:
+            raise ParkError(str(error), cure="none") from error
+
+    Task._read = read_or_park  # type: ignore[method-assign]
+    return {}
+
+
+@plant
+def no_size_check() -> Options:
+    """Let the broker find out that a record is too large."""
+    outputs.LARGEST_VALUE_BYTES = 1 << 40
+    return {}
+
+
+@plant
+def last_told_wins() -> Options:
+    """Take whatever is told last for the newest."""
+    translate._judge = lambda *_: Verdict.EMITTED  # type: ignore[assignment]
+    return {}
+
+
+@plant
+def forgets_facts() -> Options:
+    """Know of no fact what was told in an earlier life."""
+    restore = MemoryStore.restore
+
+    def restore_others(store: MemoryStore, key: RowKey, value: bytes | None) -> None:
+        if key[0] is not FactSeen:
+            restore(store, key, value)
+
+    MemoryStore.restore = restore_others  # type: ignore[method-assign]
+    return {"make_store": MemoryStore}
+
+
+def change_consumer(changes: dict[str, object]) -> None:
+    """Let workers read with other settings."""
+    settings = worker.worker_consumer
+    worker.worker_consumer = lambda *names: {**settings(*names), **changes}  # type: ignore[assignment]

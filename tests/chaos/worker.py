@@ -1,0 +1,91 @@
+"""A worker process of the chaos suite: the two rules of `rules.py`, with faults on demand.
+
+`--fault committed:40:KILL` sends the process that signal when it reaches the stage for the 40th
+time. `--plant NAME` breaks it on purpose (see `plants.py`).
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from chaos.diary import translate_of
+from chaos.plants import PLANTS, change_consumer
+from chaos.rules import Ledger, Tally
+from omnihub.broker.clients import Cluster
+from omnihub.contracts.codec import Codec
+from omnihub.contracts.errors import UnknownSchema
+from omnihub.contracts.topics import Topics
+from omnihub.engine.worker import Worker, WorkerSettings
+from omnihub.model.record import Record
+from omnihub.rules.rule import Handler
+
+WORKLOADS: dict[str, Callable[[str], list[Handler]]] = {
+    "ledger": lambda mark: [Ledger(mark), Tally(mark)],
+    "diary": lambda mark: [translate_of(mark)],
+}
+
+
+def fault(text: str) -> Callable[[str], None]:
+    """Return a stage hook for `stage:count:signal`."""
+    stage, count, name = text.split(":")
+    left, number = int(count), getattr(signal, f"SIG{name}")
+
+    def reached(at: str) -> None:
+        nonlocal left
+        left -= at == stage
+        if at == stage and left == 0:
+            os.kill(os.getpid(), number)
+
+    return reached
+
+
+def codec_of(outage: Path | None) -> Codec:
+    """Return a codec whose registry is down while a file exists."""
+    codec = Codec.offline()
+    if outage is not None:
+        decode = codec.decode
+
+        def decode_unless_down(value: bytes) -> Record:
+            if outage.exists():
+                raise UnknownSchema("the registry does not answer")
+            return decode(value)
+
+        codec.decode = decode_unless_down  # type: ignore[method-assign]
+    return codec
+
+
+def main() -> None:
+    """Work until SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("bootstrap", "mark", "slot", "contract"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--fault", default="never:0:KILL")
+    parser.add_argument("--outage", type=Path, help="while this file exists, no schema is found")
+    parser.add_argument("--workload", choices=WORKLOADS, default="ledger")
+    parser.add_argument("--poll-interval-ms", type=int, help="how long a worker may be silent")
+    parser.add_argument("--plant", choices=sorted(PLANTS))
+    options = parser.parse_args()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    if options.poll_interval_ms:
+        change_consumer({"max.poll.interval.ms": options.poll_interval_ms})
+    planted = PLANTS[options.plant]() if options.plant else {}
+    worker = Worker(
+        WorkerSettings(Cluster(options.bootstrap), options.mark, options.slot),
+        WORKLOADS[options.workload](options.mark),
+        codec_of(options.outage),
+        Topics.load(Path(options.contract)),
+        stage=fault(options.fault),
+        **{"resolver": lambda _: True, **planted},
+    )
+    worker.run(stop)
+
+
+if __name__ == "__main__":
+    main()
