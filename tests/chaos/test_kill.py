@@ -34,3 +34,16 @@ def test_record_that_kills_the_process(trial: Trial) -> Verdict:
         verdict = settle(installation, workers)
         deaths = workers["a"].deaths
     return verdict.expect(deaths == 4, f"{deaths} processes ended, not 4")
+
+
+@scenario(
+    faults="kill -9 and SIGSTOP at random stages of random transactions, one after another",
+    bug=Bug("offsets-first", Kind.LOST, proved_by="kill-at-each-stage"),
+)
+def test_random_faults(trial: Trial) -> Verdict:
+    installation = trial.installation()
+    with Supervisor(installation, "a", "b") as workers:
+        warm_up(installation, workers)
+        for signal in ("KILL", "STOP", "KILL", "KILL"):
+            strike(installation, workers, trial.dice.choice("ab"), trial.stage(signal, until=40))
+        return settle(installation, workers)
