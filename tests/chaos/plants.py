@@ -20,12 +20,11 @@ from omnihub.engine.attempts import Attempts
 from omnihub.engine.errors import TransactionLost
 from omnihub.engine.overlay import Overlay
 from omnihub.engine.parking import Parking
-from omnihub.engine.store import MemoryStore, RowKey
-from omnihub.engine.task import Change, Task
+from omnihub.engine.store import Change, MemoryStore
+from omnihub.engine.task import Task
 from omnihub.engine.transactions import Stage, Transactions, no_stage, offsets_of
 from omnihub.model.errors import ParkError, RetryableError
 from omnihub.model.record import Record
-from omnihub.model.records import FactSeen
 
 Options = dict[str, Any]
 """Keyword arguments of `Worker`."""
@@ -278,12 +277,12 @@ def forgets_facts() -> Options:
     """Know of no fact what was told in an earlier life."""
     restore = MemoryStore.restore
 
-    def restore_others(store: MemoryStore, key: RowKey, value: bytes | None) -> None:
-        if key[0] is not FactSeen:
-            restore(store, key, value)
+    def restore_others(store: MemoryStore, changes: Sequence[Change], next_offset: int) -> None:
+        known = [change for change in changes if not change[0].startswith(b"FactSeen")]
+        restore(store, known, next_offset)
 
     MemoryStore.restore = restore_others  # type: ignore[method-assign]
-    return {"make_store": MemoryStore}
+    return {}
 
 
 def change_consumer(changes: dict[str, object]) -> None:
