@@ -131,6 +131,22 @@ class TopicAdmin:
         }
         return [found[at] for at in range(count)]
 
+    def offsets_since(self, topics: Iterable[str], at_us: int) -> dict[tuple[str, int], int]:
+        """Return each partition's first offset from a moment on; its end, if nothing came since."""
+        counts, found = self._partition_counts(), {}
+        for topic in topics:
+            ends = self.end_offsets(topic, counts.get(topic, 0))
+            since = {
+                TopicPartition(topic, at): OffsetSpec.for_timestamp(at_us // 1000)
+                for at in range(len(ends))
+            }
+            asked = self._client.list_offsets(since, request_timeout=_TIMEOUT_S) if since else {}
+            for place, future in asked.items():
+                offset = _answer(future, f"find a moment in '{topic}'").offset
+                at = place.partition
+                found[topic, at] = ends[at] if offset < 0 else offset
+        return found
+
     def read(self, topic: str) -> list[RawRecord]:
         """Return all committed records of `topic` up to its present end, partition by partition."""
         count = self._partition_counts().get(topic, 0)

@@ -42,6 +42,8 @@ GROUPS = {
     "schemas": "schemas:app",
     "order": "order:app",
     "customer": "customer:app",
+    "replay": "replay:app",
+    "data": "data:app",
     "keys": "keys:app",
     "kafka": "kafka:app",
 }

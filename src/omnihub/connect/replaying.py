@@ -200,6 +200,11 @@ class Shadow:
             wanted |= set(event_ids(read.state.events))
         return wanted
 
+    def told_since_us(self) -> int:
+        """Return when the first of these events was told."""
+        seen = (self.remembered.facts.get(key) for key in (*self._facts, *self._lost()))
+        return min((each.seen_at_us for each in seen if each), default=self.from_us)
+
     def differences(self, told: EventsById) -> list[Difference]:
         """Return what differs; `told` are the events that were told, as far as they are kept."""
         found = [

@@ -43,6 +43,22 @@ class Vault(Protocol):
         """Return the key of `key_id`; None when there is none (any more)."""
 
 
+class PassingVault:
+    """The keys of another vault; those that it has not are made here, and pass with the process."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._own = MemoryVault()
+
+    def key(self, key_id: str) -> bytes:
+        """As `Vault.key`, but nothing new is kept."""
+        return self._vault.existing(key_id) or self._own.key(key_id)
+
+    def existing(self, key_id: str) -> bytes | None:
+        """As `Vault.existing`."""
+        return self._vault.existing(key_id) or self._own.existing(key_id)
+
+
 class MemoryVault:
     """Keys in a dict: for tests, and for a codec that lives no longer than its process."""
 

@@ -17,6 +17,7 @@ from omnihub.model.personal import Personal
 from omnihub.model.record import Record
 from omnihub.model.records import (
     Contact,
+    CorrectEntity,
     EventMeta,
     HospitalActed,
     ParkedRecord,
@@ -30,6 +31,7 @@ _STEPS = (
     ("entity", "omni.entity."),
     ("refusal", "omni.rejected."),
     ("outbound", "omni.outbound."),
+    ("withheld", "omni.withheld."),
     ("command", "omni.command."),
     ("result", "omni.result."),
     ("hospital", "omni.hospital."),
@@ -37,11 +39,15 @@ _STEPS = (
     ("event", ".event."),
     ("state", ".state."),
 )
-STEPS = ("raw", "entity", "refusal", "inbox", "event", "state", "outbound", "command", "result")
+STEPS = (
+    *("raw", "entity", "refusal", "inbox", "event", "state"),
+    *("outbound", "withheld", "command", "result"),
+)
 _ABOUT = (
     *("sku", "movement_id", "count_id", "name", "entity_id", "target", "park_key"),
     *("order_id", "number", "reservation_id", "fulfilment_id", "payment_id", "return_id"),
     *("customer_id", "survivor", "subject", "cart_id", "message_id", "review_id"),
+    *("replay_id", "effect_id"),
 )
 _TOLD = (
     *("sku", "kind", "from_location", "to_location", "location", "channel", "quantity_milli"),
@@ -57,6 +63,7 @@ _TOLD = (
         "total_minor",
     ),
     *("customer_id", "survivor", "subject", "is_removed", "purpose", "state", "template"),
+    *("replay_id", "requested_by", "about"),
 )
 _TOLD_OF_STATE = ("on_hand_milli", "ats_milli", "target", "outcome", "external_ref", "reason_code")
 _TOLD_OF_FAULT = ("error", "cure", "detail", "name", "type", "entity_id", "instance")
@@ -109,8 +116,8 @@ def explain(links: Iterable[Link], wanted: str) -> list[Link]:
     """Return the links that `wanted` names, what they follow from and what follows from them.
 
     `wanted` is the id of an event, delivery, command, movement, order, reservation, fulfilment,
-    customer, subject or cart, a SKU, an order's number, a file's name, or the source's own key
-    (`type:id` or the id alone).
+    customer, subject, cart or replay, a SKU, an order's number, a file's name, or the source's own
+    key (`type:id` or the id alone).
     """
     known = list(links)
     names = {wanted, *_order_ids(known, wanted)}
@@ -188,8 +195,11 @@ def _about(record: Record) -> tuple[str, ...]:
     meta = getattr(record, "meta", None)
     if isinstance(meta, EventMeta):
         names += [meta.entity, meta.entity.partition(":")[2]]
+        names += [meta.origin.replay_id] if meta.origin else []
     if isinstance(record, TimerDue):
         names.append(record.key.partition(":")[2])
+    if isinstance(record, CorrectEntity):
+        names += _about(record.entity)
     if isinstance(record, SourceEntity):
         names.append(f"{record.type}:{record.entity_id}")
     return tuple(names)

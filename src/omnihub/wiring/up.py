@@ -2,7 +2,7 @@
 
 Guarantees: one `up` per data directory; topics exist before any client starts and schemas are
 registered before any record is written; run.json tells the state at every change and is gone
-after the end.
+after the end; a data folder of another format is opened by its rules or not touched (`datafolder`).
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from omnihub.ops.metrics import Metrics
 from omnihub.ops.runfile import ProcessRow, RunState, clear_run, write_run
 from omnihub.ops.server import serve_ops
 from omnihub.ops.supervise import Child, Supervisor, Surroundings
+from omnihub.wiring.datafolder import open_folder
 from omnihub.wiring.installation import Installation, kafka_dir
 from omnihub.wiring.log import note_ids
 from omnihub.wiring.plan import HOST, REST, Plan, plan_run
@@ -55,11 +56,14 @@ def sole_run(data_dir: Path) -> Iterator[None]:
 
 
 def run_up(install: Installation, on_key: Callable[[str], None], on_state: OnState) -> None:
-    """Run everything until SIGINT or SIGTERM; raises `LogUnavailable` if a given cluster is away.
+    """Run everything until SIGINT or SIGTERM.
+
+    Raises `LogUnavailable` if a given cluster is away, `WrongFormat` if the folder is not for us.
 
     `on_key` gets the first admin key, once in the life of an installation; `on_state` every state.
     """
     with sole_run(install.data_dir):
+        open_folder(install.data_dir)
         if (key := KeyRing(install.data_dir).ensure_admin()) is not None:
             on_key(key)
         _await_leftover_kafka(install)
