@@ -71,7 +71,7 @@ def mark_of(data_dir: Path) -> Mark | None:
         return msgspec.json.decode(path.read_bytes(), type=Mark)
     except FileNotFoundError:
         if any((data_dir / name).exists() for name in _WRITTEN_BEFORE):
-            return Mark(format=0, release="1.0 or earlier")
+            return Mark(format=0, release="(not noted)")
         return None
     except msgspec.DecodeError as error:
         raise WrongFormat(
