@@ -18,7 +18,7 @@ from omnihub.connect.translate import Translate
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.vault import PassingVault
-from omnihub.engine.store import kinds_by_name, row_key
+from omnihub.engine.store import SEPARATOR, row_key
 from omnihub.model.errors import ConfigurationError
 from omnihub.model.ids import InstanceId
 from omnihub.model.record import Record
@@ -33,7 +33,7 @@ from omnihub.wiring.worker import rules_of
 CHUNK = 500
 Requests = Mapping[str, Sequence[CorrectEntity]]
 """Corrections by connector type."""
-_KINDS = kinds_by_name((FactSeen, StateSeen))
+_REMEMBERED = {kind.__name__ for kind in (FactSeen, StateSeen)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +176,9 @@ class Replayer:
         for record in self._admin.read(topic):
             newest[record.key or b""] = record.value
         rows = {
-            row_key(key, _KINDS): self.codec.decode(value)
+            row_key(key): self.codec.decode(value)
             for key, value in newest.items()
-            if value is not None and key.split(b"\x1f")[0].decode() in _KINDS
+            if value is not None and key.decode().partition(SEPARATOR)[0] in _REMEMBERED
         }
         facts = {key: row for (_, key), row in rows.items() if isinstance(row, FactSeen)}
         states = {key: row for (_, key), row in rows.items() if isinstance(row, StateSeen)}
