@@ -42,7 +42,7 @@ def test_a_moment_is_told_as_such_or_as_how_long_ago(told, at_us):
 
 @pytest.mark.parametrize("told", [None, "", "yesterday", "h", "12"])
 def test_what_is_no_moment_is_named_with_its_cure(told):
-    with pytest.raises(ConfigurationError, match="--from is .*36h"):
+    with pytest.raises(ConfigurationError, match=r"--from is .*36h"):
         _moment_us("--from", told, NOW_US)
 
 
@@ -79,7 +79,7 @@ CONSEQUENCES = Consequences(
             replay_id="r1",
             cause_id="e",
             accepted_at_us=1,
-        )  # fmt: skip
+        )
     ],
     rejected=[],
     parked=[],
