@@ -11,7 +11,7 @@ from omnihub.model.records import StockMoved, TimerDue
 from omnihub.model.time import SECOND_US
 from omnihub.rules.rule import Rule, on, on_timer
 
-from .conftest import EVENTS, INBOX, Story, moved
+from .conftest import EVENTS, INBOX, Story, movement
 
 TIMERS, KEYS, PER_MOVEMENT = 100_000, 50, 200
 HALF_US = 500 * SECOND_US
@@ -40,7 +40,7 @@ class Alarm(Rule):
 
     @on_timer("ring")
     def on_ring(self, due, rows, out):
-        out.emit(EVENTS, moved(due.timer_id, due.key))
+        out.emit(EVENTS, movement(due.timer_id, due.key))
 
 
 def armed(timers: int) -> Story:
