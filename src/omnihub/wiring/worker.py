@@ -42,6 +42,7 @@ from omnihub.wiring.privacy import tokens_of, vault_of
 from omnihub.wiring.process import begin, persist
 
 _LOOK_S = 0.02
+FAILURES_IN_A_ROW = 2
 
 
 def run_worker(install: Installation, slot: int, ops_port: int) -> None:
@@ -68,7 +69,7 @@ def run_worker(install: Installation, slot: int, ops_port: int) -> None:
         install.topics,
         resolver=refs.resolves,
         stores=stores_of(install, slot),
-        observer=_ReadyWhenAssigned(process.metrics, process.health),
+        observer=ReadyWhenAssigned(process.metrics, process.health),
     )
     if not stop.is_set():
         worker.run(stop)
@@ -145,21 +146,38 @@ async def _follow_forever(refs: CrossReferences, reader: KafkaReader, health: He
     await persist("cross-references", health, lambda: refs.follow(reader), never)
 
 
-class _ReadyWhenAssigned(EngineMetrics):
-    """Engine metrics, and readiness: a worker that owns its partitions can work."""
+class ReadyWhenAssigned(EngineMetrics):
+    """Engine metrics, and readiness: a worker that owns partitions and commits can work."""
 
     def __init__(self, metrics: Metrics, health: Health) -> None:
         super().__init__(metrics, WORKER_GROUP)
         self._health = health
+        self._failures = 0
 
     def assigned(self, partitions: int) -> None:
         """So many input partitions are owned now."""
         super().assigned(partitions)
-        self._health.works("partitions")
-        self._health.works("rows")
+        self._works()
+
+    def committed(self, duration_s: float, records: int) -> None:
+        """A transaction was committed."""
+        super().committed(duration_s, records)
+        if self._failures:
+            self._works()
 
     def aborted(self, cause: str) -> None:
-        """A turn was rolled back; without its rows on disk the worker cannot go on."""
+        """A turn was rolled back: one is now and then, several in a row are an outage.
+
+        Without its rows on disk the worker cannot go on at all.
+        """
         super().aborted(cause)
+        self._failures += 1
         if cause == StoreUnusable.__name__:
             self._health.fails("rows", "the rows on disk cannot be used, see the log; work waits")
+        elif self._failures >= FAILURES_IN_A_ROW:
+            self._health.fails("partitions", f"transactions fail ({cause}); the log says why")
+
+    def _works(self) -> None:
+        self._failures = 0
+        self._health.works("partitions")
+        self._health.works("rows")

@@ -1,12 +1,16 @@
-"""Where an assigned partition reads on when its place is not in the log."""
+"""Where an assigned partition reads on: its place may be gone, its rows may be stale."""
 
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
+from confluent_kafka import IsolationLevel
+from confluent_kafka.admin import OffsetSpec
 
 from omnihub.broker.clients import Cluster
-from omnihub.engine.assignment import Assignment
-from omnihub.engine.errors import TaskRefused
+from omnihub.engine import restore
+from omnihub.engine.assignment import LOOKS, Assignment
+from omnihub.engine.errors import TaskRefused, TransactionLost
 from omnihub.engine.observer import Unobserved
 
 AT = ("omni.stock.inbox.v1", 0)
@@ -26,6 +30,12 @@ class FakeConsumer:
         self.reads = [place.offset for place in places]
 
 
+class FakeTask(SimpleNamespace):
+    """What an assignment asks of a task; one is like no other."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
 class Alarms(Unobserved):
     def __init__(self):
         self.heard = []
@@ -38,7 +48,7 @@ def reading_at(next_offset):
     """An assignment with one open task, which has read up to `next_offset`."""
     alarms = Alarms()
     assignment = Assignment(Cluster("k:1"), "g", lambda *_: None, alarms)
-    task = SimpleNamespace(
+    task = FakeTask(
         name="stock",
         inbox=AT[0],
         partition=0,
@@ -77,3 +87,38 @@ def test_a_partition_that_was_taken_away_meanwhile_is_left_alone():
     consumer = FakeConsumer(low=250, end=400)
     assignment.go_past_lost(consumer, ("omni.stock.inbox.v1", 1))
     assert (consumer.reads, alarms.heard) == ([], [])
+
+
+class TestStaleRows:
+    """Under KIP-447 the offsets' marker may land before the changelog's (KAFKA-10167)."""
+
+    def test_the_end_of_a_changelog_counts_what_is_not_yet_stable(self, monkeypatch):
+        monkeypatch.setattr(restore, "AdminClient", FakeAdmin)
+        _, task, _ = reading_at(8)
+        ranges = restore.changelog_ranges(Cluster("k:1"), "g", [task])
+        assert ranges == {task: (0, 12)}
+
+    def test_rows_behind_the_group_are_looked_at_again_and_never_started_on(self):
+        assignment, task, _ = reading_at(8)
+        task.position = 5
+        for _ in range(LOOKS - 1):
+            with pytest.raises(TransactionLost, match="reaches 5, the group 8: not complete yet"):
+                assignment._start(FakeConsumer(0, 9), task, 8)
+        with pytest.raises(TaskRefused, match="lost its tail"):
+            assignment._start(FakeConsumer(0, 9), task, 8)
+
+
+class FakeAdmin:
+    """A changelog from 0 to 12, of which a transaction's last two records are not yet stable."""
+
+    def __init__(self, settings):
+        pass
+
+    def list_offsets(self, asked, *, isolation_level, request_timeout):
+        end = 12 if isolation_level is IsolationLevel.READ_UNCOMMITTED else 10
+        answers = {}
+        for place, spec in asked.items():
+            answers[place] = Future()
+            is_low = type(spec) is type(OffsetSpec.earliest()) and spec == OffsetSpec.earliest()
+            answers[place].set_result(SimpleNamespace(offset=0 if is_low else end))
+        return answers
