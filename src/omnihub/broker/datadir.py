@@ -34,6 +34,7 @@ class DataDir:
         self.properties = self.path / "server.properties"
         self.fencing_properties = self.path / "fencing.properties"
         self.kafka = self.path / "data"
+        self.metadata = self.kafka / "__cluster_metadata-0"
         self._identity = self.path / "node.json"
         self._running = self.path / "running.json"
 
@@ -56,8 +57,7 @@ class DataDir:
     @property
     def was_killed(self) -> bool:
         """Whether a broker worked on the data and did not end by itself (Kafka leaves a mark)."""
-        has_worked = (self.kafka / "__cluster_metadata-0").exists()
-        return has_worked and not (self.kafka / ".kafka_cleanshutdown").exists()
+        return self.metadata.exists() and not (self.kafka / ".kafka_cleanshutdown").exists()
 
     def identity(self) -> NodeIdentity | None:
         """Return what the first start chose; `None` before it."""

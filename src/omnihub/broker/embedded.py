@@ -148,7 +148,7 @@ class EmbeddedKafka:
         controller = f"{HOST}:{identity.controller_port}"
         path = self._files.fencing_properties
         path.write_text(render(controller_properties(properties, controller)))
-        fence_old_broker(launch, path, identity.node_id, lock)
+        fence_old_broker(launch, path, self._files.metadata, identity.node_id, lock)
 
     def _describe(self, identity: NodeIdentity, java: Java, pid: int) -> RunningKafka:
         return RunningKafka(
