@@ -1,5 +1,6 @@
 """Where an assigned partition reads on: its place may be gone, its rows may be stale."""
 
+from collections import defaultdict
 from concurrent.futures import Future
 from types import SimpleNamespace
 
@@ -95,8 +96,8 @@ class TestStaleRows:
     def test_the_end_of_a_changelog_counts_what_is_not_yet_stable(self, monkeypatch):
         monkeypatch.setattr(restore, "AdminClient", FakeAdmin)
         _, task, _ = reading_at(8)
-        ranges = restore.changelog_ranges(Cluster("k:1"), "g", [task])
-        assert ranges == {task: (0, 12)}
+        [changelog] = restore.changelogs(Cluster("k:1"), "g", [task]).values()
+        assert (changelog.low, changelog.end) == (0, 12)
 
     def test_rows_behind_the_group_are_looked_at_again_and_never_started_on(self):
         assignment, task, _ = reading_at(8)
@@ -113,6 +114,11 @@ class FakeAdmin:
 
     def __init__(self, settings):
         pass
+
+    def describe_topics(self, topics, *, request_timeout):
+        answer = Future()
+        answer.set_result(SimpleNamespace(topic_id="id"))
+        return defaultdict(lambda: answer)
 
     def list_offsets(self, asked, *, isolation_level, request_timeout):
         end = 12 if isolation_level is IsolationLevel.READ_UNCOMMITTED else 10
