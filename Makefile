@@ -45,7 +45,7 @@ chaos: install
 		--chaos-report build/chaos.json $(CHAOS_ARGS)
 
 bench: install
-	$(BIN)/python -m bench.engine $(BENCH_ARGS)
+	$(BIN)/python -m bench $(BENCH_ARGS)
 
 # On purpose only: what every rule makes of its recorded inbox, written anew (docs/replay.md).
 golden: install

@@ -1,12 +1,15 @@
-"""OmniHub's side of the engine benchmark: one worker, one rule, everything switched on.
+"""OmniHub's side of the benchmarks: one worker, one rule or two in a row, everything switched on.
 
-The rule does what the peers do: on_hand += what enters, -= what leaves, one StockLevel out per
-movement, the level kept in a row with a changelog. Parking, timers and metrics are active.
+The rule does what the peers do: on_hand += what enters, -= what leaves, one record out per
+movement, the level kept in a row with a changelog. Parking, timers and metrics are active. With two
+hops the first rule keeps levels, too, and passes the movement on.
 """
 
 import argparse
+import json
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -19,16 +22,19 @@ from omnihub.contracts.topics import Topics
 from omnihub.engine.worker import Worker, WorkerSettings
 from omnihub.model.record import Record
 from omnihub.model.records import StockLevel, StockMoved
+from omnihub.ops.metrics import Metrics
+from omnihub.ops.observers import EngineMetrics
 from omnihub.rules.rule import Out, Rows, Rule, on
 
-CONTRACT = """
-partition_counts: {{default: 4}}
-topics:
-  - name: {inbox}
+MOVED_TOPIC = """
+  - name: {name}
     records: {{StockMoved: "{{meta.tenant}}:{{sku}}"}}
     partitions: default
     cleanup: delete
-    retention_hours: 24
+    retention_hours: 24"""
+CONTRACT = """
+partition_counts: {{default: 4}}
+topics:{inboxes}
   - name: {output}
     records: {{StockLevel: "{{tenant}}:{{sku}}:{{location}}"}}
     partition_by: "{{tenant}}:{{sku}}"
@@ -47,14 +53,15 @@ topics:
 
 
 class LevelRule(Rule):
-    """The smallest useful stock rule."""
+    """The smallest useful stock rule; `relays` passes the movement on instead of the level."""
 
     name: ClassVar[str] = "bench"
     inbox: ClassVar[str] = ""
     events: ClassVar[str] = ""
 
-    def __init__(self, name: str, inbox: str, output: str) -> None:
+    def __init__(self, name: str, inbox: str, output: str, *, relays: bool = False) -> None:
         self.name, self.inbox, self.output = name, inbox, output  # type: ignore[misc]
+        self._relays = relays
 
     def park_key(self, record: Record) -> str:
         """Per SKU."""
@@ -83,31 +90,72 @@ class LevelRule(Rule):
             accepted_at_us=meta.accepted_at_us,
         )
         rows.put(key, level)
-        out.emit(self.output, level)
+        out.emit(self.output, moved if self._relays else level)
+
+
+class Reporting(EngineMetrics):
+    """Engine metrics, and a line for each restore: what `bench.keys` reads."""
+
+    def restored(self, task: str, rows: int, duration_s: float) -> None:
+        """A task's rows were read from its changelog."""
+        super().restored(task, rows, duration_s)
+        print(json.dumps({"restored": rows, "seconds": duration_s}), flush=True)
+
+
+def rules_of(options: argparse.Namespace) -> list[LevelRule]:
+    """Return one rule a hop."""
+    if options.hops == 1:
+        return [LevelRule(options.group, options.input, options.output)]
+    return [
+        LevelRule(f"{options.group}-first", options.input, options.middle, relays=True),
+        LevelRule(f"{options.group}-second", options.middle, options.output),
+    ]
+
+
+def topics_of(rules: list[LevelRule], output: str) -> Topics:
+    """Return the contract that holds these topics and nothing else."""
+    inboxes = "".join(MOVED_TOPIC.format(name=rule.inbox) for rule in rules)
+    with TemporaryDirectory() as folder:
+        contract = Path(folder) / "topics.yaml"
+        contract.write_text(CONTRACT.format(inboxes=inboxes, output=output))
+        return Topics.load(contract)
+
+
+def parse() -> argparse.Namespace:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("bootstrap", "input", "middle", "output", "group", "folder"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--slot", default="0")
+    parser.add_argument("--hops", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--store", choices=("memory", "disk"), default="memory")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Run until SIGTERM."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("bootstrap", "input", "output", "group"):
-        parser.add_argument(f"--{name}", required=True)
-    options = parser.parse_args()
-    with TemporaryDirectory() as folder:
-        contract = Path(folder) / "topics.yaml"
-        contract.write_text(CONTRACT.format(inbox=options.input, output=options.output))
-        topics = Topics.load(contract)
+    options = parse()
+    rules = rules_of(options)
+    topics = topics_of(rules, options.output)
     cluster = Cluster(options.bootstrap)
-    rule = LevelRule(options.group.replace(".", "-"), options.input, options.output)
-    hospital = topics.spec("omni.hospital.state.v1")
-    TopicAdmin(cluster).ensure_topics([hospital, topics.changelog(rule.name, rule.inbox)])
+    changelogs = [topics.changelog(rule.name, rule.inbox) for rule in rules]
+    TopicAdmin(cluster).ensure_topics([topics.spec("omni.hospital.state.v1"), *changelogs])
     stop = threading.Event()
 
     def end(_: int, __: FrameType | None) -> None:
         stop.set()
 
     signal.signal(signal.SIGTERM, end)
-    settings = WorkerSettings(cluster, options.group, "bench-0")
-    Worker(settings, [rule], Codec.offline(), topics).run(stop)
+    settings = WorkerSettings(cluster, options.group, f"bench-{options.slot}")
+    observer = Reporting(Metrics(), options.group)
+    Worker(settings, rules, Codec.offline(), topics, observer=observer, **store(options)).run(stop)
+
+
+def store(options: argparse.Namespace) -> dict[str, Callable[..., object]]:
+    """Return the worker's `make_store` for the store asked for."""
+    if options.store == "memory":
+        return {}
+    raise SystemExit("this release has no on-disk store")
 
 
 if __name__ == "__main__":

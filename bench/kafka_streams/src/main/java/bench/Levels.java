@@ -4,6 +4,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
@@ -16,6 +17,7 @@ import org.apache.avro.io.EncoderFactory;
 import org.apache.avro.specific.SpecificDatumReader;
 import org.apache.avro.specific.SpecificDatumWriter;
 import org.apache.avro.specific.SpecificRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
@@ -23,6 +25,7 @@ import org.apache.kafka.common.serialization.Serializer;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.processor.StateRestoreListener;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
@@ -30,9 +33,11 @@ import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
 
 /**
- * StockMoved in, one StockLevel out per movement, the level kept in an in-memory store with a
- * changelog, exactly_once_v2, one thread. Arguments: bootstrap, input, output, application id,
- * state folder, schema id of StockLevel.
+ * StockMoved in, one StockLevel out per movement, the level kept in a store with a changelog,
+ * exactly_once_v2. With two hops a first processor keeps levels, too, and passes the movement on
+ * through the middle topic. Arguments are name=value: bootstrap, input, middle, output, id, state
+ * (folder), schema (id of StockLevel), movedSchema, store (memory or disk), hops (1 or 2), threads,
+ * commit_ms (empty: all of Kafka Streams' defaults).
  */
 public final class Levels {
   private Levels() {}
@@ -87,14 +92,21 @@ public final class Levels {
   }
 
   /** on_hand += what enters, -= what leaves; one level out per movement. */
-  static final class Apply implements Processor<String, StockMoved, String, StockLevel> {
-    private ProcessorContext<String, StockLevel> context;
+  static final class Apply implements Processor<String, StockMoved, String, SpecificRecord> {
+    private final String store;
+    private final boolean relays;
+    private ProcessorContext<String, SpecificRecord> context;
     private KeyValueStore<String, StockLevel> levels;
 
+    Apply(String store, boolean relays) {
+      this.store = store;
+      this.relays = relays;
+    }
+
     @Override
-    public void init(ProcessorContext<String, StockLevel> context) {
+    public void init(ProcessorContext<String, SpecificRecord> context) {
       this.context = context;
-      this.levels = context.getStateStore("levels");
+      this.levels = context.getStateStore(store);
     }
 
     @Override
@@ -119,7 +131,8 @@ public final class Levels {
               .setAcceptedAtUs(moved.getMeta().getAcceptedAtUs())
               .build();
       levels.put(key, level);
-      context.forward(new Record<>(key, level, record.timestamp()));
+      if (relays) context.forward(new Record<>(record.key(), moved, record.timestamp()));
+      else context.forward(new Record<>(key, level, record.timestamp()));
     }
   }
 
@@ -127,31 +140,91 @@ public final class Levels {
     return Serdes.serdeFrom(new Avro<>(type, id), new Avro<>(type, id));
   }
 
-  public static void main(String[] args) throws Exception {
-    int levelId = Integer.parseInt(args[5]);
-    Serde<StockMoved> moved = serde(StockMoved.class, 0);
-    Serde<StockLevel> level = serde(StockLevel.class, levelId);
-    Topology topology = new Topology();
-    topology.addSource("in", Serdes.String().deserializer(), moved.deserializer(), args[1]);
-    topology.addProcessor("apply", Apply::new, "in");
+  /** Tells how long bringing all stores back took, from the first begin to the last end. */
+  static final class Restores implements StateRestoreListener {
+    private long started = 0;
+    private long rows = 0;
+    private int open = 0;
+
+    @Override
+    public synchronized void onRestoreStart(
+        TopicPartition partition, String store, long from, long to) {
+      if (started == 0) started = System.nanoTime();
+      open++;
+    }
+
+    @Override
+    public void onBatchRestored(TopicPartition partition, String store, long end, long count) {}
+
+    @Override
+    public synchronized void onRestoreEnd(TopicPartition partition, String store, long total) {
+      rows += total;
+      if (--open == 0) {
+        double seconds = (System.nanoTime() - started) / 1e9;
+        System.out.println("{\"restored\": " + rows + ", \"seconds\": " + seconds + "}");
+        System.out.flush();
+      }
+    }
+  }
+
+  static void addHop(
+      Topology topology,
+      Map<String, String> options,
+      String name,
+      String from,
+      String to,
+      boolean relays) {
+    Serde<StockMoved> moved = serde(StockMoved.class, Integer.parseInt(options.get("movedSchema")));
+    Serde<StockLevel> level = serde(StockLevel.class, Integer.parseInt(options.get("schema")));
+    String store = name + "-levels";
+    boolean onDisk = options.get("store").equals("disk");
+    topology.addSource(name + "-in", Serdes.String().deserializer(), moved.deserializer(), from);
+    topology.addProcessor(name, () -> new Apply(store, relays), name + "-in");
     topology.addStateStore(
         Stores.keyValueStoreBuilder(
-                Stores.inMemoryKeyValueStore("levels"), Serdes.String(), level)
+                onDisk
+                    ? Stores.persistentKeyValueStore(store)
+                    : Stores.inMemoryKeyValueStore(store),
+                Serdes.String(),
+                level)
             .withCachingEnabled(),
-        "apply");
-    topology.addSink("out", args[2], Serdes.String().serializer(), level.serializer(), "apply");
+        name);
+    Serializer<? extends SpecificRecord> out = relays ? moved.serializer() : level.serializer();
+    topology.addSink(name + "-out", to, Serdes.String().serializer(), out, name);
+  }
 
+  static Properties config(Map<String, String> options) {
     Properties config = new Properties();
-    config.put(StreamsConfig.APPLICATION_ID_CONFIG, args[3]);
-    config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, args[0]);
-    config.put(StreamsConfig.STATE_DIR_CONFIG, args[4]);
+    config.put(StreamsConfig.APPLICATION_ID_CONFIG, options.get("id"));
+    config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, options.get("bootstrap"));
+    config.put(StreamsConfig.STATE_DIR_CONFIG, options.get("state"));
     config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
-    config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
-    config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100);
+    config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, options.get("threads"));
     config.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
     config.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
-    config.put(StreamsConfig.producerPrefix("compression.type"), "lz4");
-    KafkaStreams streams = new KafkaStreams(topology, config);
+    if (!options.get("commit_ms").isEmpty()) {
+      config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, options.get("commit_ms"));
+      config.put(StreamsConfig.producerPrefix("compression.type"), "lz4");
+    }
+    return config;
+  }
+
+  public static void main(String[] args) throws Exception {
+    Map<String, String> options = new HashMap<>();
+    for (String arg : args) {
+      int at = arg.indexOf('=');
+      options.put(arg.substring(0, at), arg.substring(at + 1));
+    }
+    Topology topology = new Topology();
+    boolean chained = options.get("hops").equals("2");
+    String input = options.get("input");
+    if (chained) {
+      addHop(topology, options, "first", input, options.get("middle"), true);
+      input = options.get("middle");
+    }
+    addHop(topology, options, "last", input, options.get("output"), false);
+    KafkaStreams streams = new KafkaStreams(topology, config(options));
+    streams.setGlobalStateRestoreListener(new Restores());
     CountDownLatch stopped = new CountDownLatch(1);
     Runtime.getRuntime()
         .addShutdownHook(

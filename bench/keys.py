@@ -1,0 +1,168 @@
+"""What many keys cost: events/s at 10,000, 100,000 and 1,000,000 keys, memory, and restore.
+
+Memory is resident memory at the end of the run with a million keys less that with ten thousand; of
+Java after a full collection. Restore is what each side itself reports for reading the changelog of
+the run with a million keys after its store was deleted: records/s from the first to the last.
+"""
+
+import json
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench import sink
+from bench.entry import Bar, Entry
+from bench.lab import Child, Lab, Run, Side, SideFailed, check_alive, running
+from bench.peers import HUB, KAFKA_STREAMS
+from bench.plan import Bench, Options
+
+COUNTS = (10_000, 100_000, 1_000_000)
+MOST = COUNTS[-1]
+EVENTS = {10_000: 300_000, 100_000: 300_000, MOST: 1_300_000}
+RESTORES = 3
+RESTORE_TIMEOUT_S = 120.0
+LIMITS = "docs/decisions/0010-benchmarks.md"
+RESTORE_BAR = 150_000.0
+SIDES = (HUB, KAFKA_STREAMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one run showed."""
+
+    rate: float
+    memory_bytes: int
+
+
+def memory_of(children: Sequence[Child]) -> int:
+    """Return the resident memory of processes; a Java one is made to collect first."""
+    total = 0
+    for child in children:
+        if "java" in str(child.args):
+            subprocess.run(["jcmd", str(child.pid), "GC.run"], capture_output=True, check=False)
+        total += resident(child.pid)
+    return total
+
+
+def resident(pid: int) -> int:
+    """Return the resident memory of one process in bytes."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024
+
+
+def restored(run: Run, number: int) -> float | None:
+    """Return records/s of the `number`-th restore that a run's log tells of."""
+    lines = (run.folder / "log").read_text(errors="replace").splitlines()
+    told = [json.loads(line) for line in lines if line.startswith('{"restored"')]
+    told = [one for one in told if one["restored"] > MOST // 2]
+    return told[number]["restored"] / told[number]["seconds"] if len(told) > number else None
+
+
+def restores(lab: Lab, side: Side, run: Run, times: int) -> Iterator[float]:
+    """Start a side again and again on its changelog, without its store."""
+    for number in range(times):
+        shutil.rmtree(run.folder / "state", ignore_errors=True)
+        with running(side.commands(run), run.folder / "log") as children:
+            deadline = time.monotonic() + RESTORE_TIMEOUT_S
+            while (rate := restored(run, number)) is None:
+                check_alive(children)
+                if time.monotonic() > deadline:
+                    raise SideFailed(f"no restore in {RESTORE_TIMEOUT_S:g} s")
+                time.sleep(0.1)
+        lab.say(f"restore: {side.name:14} {rate:10,.0f} records/s")
+        yield rate
+
+
+class Keys:
+    """One store's runs over all numbers of keys."""
+
+    def __init__(self, lab: Lab, store: str, rounds: int) -> None:
+        self._lab = lab
+        self._store = store
+        self._rounds = rounds
+        self.found: dict[tuple[str, int], list[Found]] = {}
+        self.restores: dict[str, list[float]] = {side.name: [] for side in SIDES}
+
+    def play(self) -> None:
+        """Alternate the sides at each number of keys."""
+        for keys in COUNTS:
+            for number in range(self._rounds if keys < MOST else 1):
+                for side in SIDES:
+                    self._run(side, keys, number)
+
+    def _run(self, side: Side, keys: int, number: int) -> None:
+        lab, events = self._lab, EVENTS[keys]
+        run = lab.run(side.name, lab.input(events, keys), store=self._store)
+        with lab.reporting(side.name, run), lab.forgetting(run):
+            with running(side.commands(run), run.folder / "log") as children:
+                rate = sink.rate(lab.bootstrap, run.sink, events, children)
+                found = Found(rate, memory_of(children))
+            self.found.setdefault((side.name, keys), []).append(found)
+            mib = found.memory_bytes / 2**20
+            told = f"{rate:9,.0f} events/s {mib:6,.0f} MiB"
+            lab.say(f"{self._store}, {keys:9,} keys: {side.name:14} round {number} {told}")
+            if keys == MOST:
+                self.restores[side.name].extend(restores(lab, side, run, RESTORES))
+
+    def costs(self, keys: int) -> dict[str, list[float]]:
+        """Return microseconds per event of each side."""
+        return {
+            side.name: [1e6 / one.rate for one in self.found.get((side.name, keys), ())]
+            for side in SIDES
+        }
+
+    def memory(self) -> dict[str, list[float]]:
+        """Return MiB per million keys of each side."""
+        per: dict[str, list[float]] = {}
+        for side in SIDES:
+            few, many = (self.found.get((side.name, keys), ()) for keys in (COUNTS[0], MOST))
+            if few and many:
+                base = statistics.median(one.memory_bytes for one in few)
+                share = (MOST - COUNTS[0]) / 1e6
+                per[side.name] = [(one.memory_bytes - base) / 2**20 / share for one in many]
+        return per
+
+
+def play(lab: Lab, options: Options, store: str) -> Iterator[Entry]:
+    """Measure cost, memory and restore with one kind of store."""
+    keys = Keys(lab, store, min(options.rounds, 2))
+    keys.play()
+    failed = lab.failures(f"keys, {store}")
+    for count in COUNTS:
+        yield Entry(
+            f"cost per event at {count:,} keys, state in {store}",
+            "µs/event",
+            keys.costs(count),
+            setting={"events": EVENTS[count]},
+            failed=failed,
+        )
+    yield Entry(f"memory per million keys, state in {store}", "MiB", keys.memory(), failed=failed)
+    yield Entry(
+        f"restore from the changelog, state in {store}",
+        "records/s",
+        keys.restores,
+        [_restore_bar(keys.restores)],
+        LIMITS,
+        failed=failed,
+    )
+
+
+def _restore_bar(found: dict[str, list[float]]) -> Bar:
+    """150,000 a second, or as fast as Kafka Streams where that is less."""
+    text = "≥ 150,000 records/s or ≥ Kafka Streams"
+    streams = found.get(KAFKA_STREAMS.name)
+    return Bar(text, min(RESTORE_BAR, statistics.median(streams)) if streams else RESTORE_BAR)
+
+
+BENCHES = tuple(
+    Bench(
+        name,
+        seconds,
+        lambda lab, options, store=store: play(lab, options, store),
+    )
+    for name, seconds, store in (("keys", 260, "memory"), ("keys-disk", 320, "disk"))
+)
