@@ -24,7 +24,7 @@ MOST = COUNTS[-1]
 EVENTS = {10_000: 300_000, 100_000: 300_000, MOST: 1_300_000}
 RESTORES = 3
 RESTORE_TIMEOUT_S = 120.0
-LIMITS = "docs/decisions/0010-benchmarks.md"
+LIMITS = "docs/decisions/0016-benchmark-limits.md"
 RESTORE_BAR = 150_000.0
 SIDES = (HUB, KAFKA_STREAMS)
 

@@ -1,7 +1,8 @@
 """Sends records at a steady rate and takes the time until each one's effect is at the sink.
 
 Guarantees: a record's clock starts when it was due, not when it could be sent, so a stalled side
-cannot hide its stall; the first seconds are not counted.
+cannot hide its stall. A first record proves that the side is at work; the seconds after it are not
+counted, so that compilers can warm up.
 """
 
 import threading
@@ -9,13 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 
 from bench.lab import Child, SideFailed, check_alive
 from bench.sink import reading, records
 
 WARM_UP_S = 5.0
 PATIENCE_S = 30.0
+START_TIMEOUT_S = 90.0
 Send = Callable[[Producer, int, int], None]
 """Produces the record of that number, accepted at that time (micros)."""
 
@@ -42,6 +44,19 @@ def pace(producer: Producer, send: Send, rate: int, begin_s: float, count: int) 
     producer.flush()
 
 
+def await_start(consumer: Consumer, children: Sequence[Child]) -> None:
+    """Wait for the effect of a first record: then the side is at work.
+
+    Raises:
+        SideFailed: it never is.
+    """
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not records(consumer):
+        check_alive(children)
+        if time.monotonic() > deadline:
+            raise SideFailed(f"no effect within {START_TIMEOUT_S:g} s")
+
+
 def latencies(
     bootstrap: str,
     sink: str,
@@ -61,12 +76,14 @@ def latencies(
         SideFailed: not every record had its effect in time.
     """
     count = int(rate * (WARM_UP_S + seconds))
-    begin_s = time.time() + 0.2
-    counted_from_us = int((begin_s + WARM_UP_S) * 1e6)
-    sending = threading.Thread(target=pace, args=(producer, send, rate, begin_s, count))
     took_ms: list[float] = []
-    seen, deadline = 0, begin_s + WARM_UP_S + seconds + PATIENCE_S
     with reading(bootstrap, sink, partitions) as consumer:
+        send(producer, count, time.time_ns() // 1000)
+        await_start(consumer, children)
+        begin_s = time.time() + 0.2
+        counted_from_us = int((begin_s + WARM_UP_S) * 1e6)
+        seen, deadline = 0, begin_s + WARM_UP_S + seconds + PATIENCE_S
+        sending = threading.Thread(target=pace, args=(producer, send, rate, begin_s, count))
         sending.start()
         while seen < count:
             check_alive(children)

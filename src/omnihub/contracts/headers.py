@@ -27,12 +27,13 @@ _ORIGIN = (
 
 def headers_of(record: Record, key: str) -> Headers:
     """Return the headers of `record`, whose record key is `key`."""
-    identify, type_header = _of_type(type(record))
+    identify, type_header = headers_of_type(type(record))
     return [(CE_ID, identify(record, key).encode()), type_header]
 
 
 @lru_cache(maxsize=1024)
-def _of_type(kind: type[Record]) -> tuple[Callable[[Record, str], str], tuple[str, bytes]]:
+def headers_of_type(kind: type[Record]) -> tuple[Callable[[Record, str], str], tuple[str, bytes]]:
+    """Return how a type's `ce_id` is made, and its `ce_type` header."""
     return _identity(kind), (CE_TYPE, kind.AVRO_NAME.encode())
 
 

@@ -5,6 +5,7 @@ Guarantees: `partition_for` equals Java's `BuiltInPartitioner.partitionForKey`, 
 """
 
 from functools import lru_cache
+from struct import unpack_from
 
 _SEED = 0x9747B28C
 _MIX = 0x5BD1E995
@@ -17,8 +18,8 @@ def murmur2(data: bytes) -> int:
     length = len(data)
     whole = length & ~3
     hashed = _SEED ^ length
-    for at in range(0, whole, 4):
-        word = int.from_bytes(data[at : at + 4], "little") * _MIX & _WORD
+    for word in unpack_from(f"<{length >> 2}I", data):
+        word = word * _MIX & _WORD
         word = (word ^ word >> 24) * _MIX & _WORD
         hashed = (hashed * _MIX & _WORD) ^ word
     if length > whole:

@@ -5,18 +5,18 @@ other. Encoded bytes are carried as latin-1 text, one character a byte: see `wri
 """
 
 import struct
-from functools import lru_cache
 
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
 TIME_BYTES = 8  # What micros since 1970 take, from 1979 to 2540.
-_EARLIEST, _LATEST = 1 << 48, 1 << 54
+EARLIEST, LATEST = 1 << 48, 1 << 54
+"""Times in this range are `TIME_BYTES` long."""
 _KEPT = 1 << 14
 _TWO_BYTES = 1 << 14
 _SHIFTS = range(14, 64, 7)
 four_pairs = struct.Struct("<4H").unpack_from
 
 # Text of a 14-bit group: followed by more bytes, and as the last of its number.
-_MORE = [chr(group & 127 | 128) + chr(group >> 7 | 128) for group in range(_TWO_BYTES)]
+MORE = [chr(group & 127 | 128) + chr(group >> 7 | 128) for group in range(_TWO_BYTES)]
 _LAST = [
     chr(group) if group < 128 else chr(group & 127 | 128) + chr(group >> 7)
     for group in range(_TWO_BYTES)
@@ -42,22 +42,9 @@ def long_text(number: int) -> str:
     left = number << 1 ^ number >> 63
     text = ""
     while left >= _TWO_BYTES:
-        text += _MORE[left & 16383]
+        text += MORE[left & 16383]
         left >>= 14
     return text + _LAST[left]
-
-
-def time_text(number: int) -> str:
-    """Return the same as `long_text`, faster for what a time in micros looks like."""
-    if not _EARLIEST <= number < _LATEST:
-        return long_text(number)
-    left = number << 1
-    return _MORE[left & 16383] + _MORE[left >> 14 & 16383] + _high_text(left >> 28)
-
-
-@lru_cache(maxsize=4096)
-def _high_text(high: int) -> str:
-    return _MORE[high & 16383] + _LAST[high >> 14]
 
 
 def read_long(value: bytes, at: int) -> tuple[int, int]:
@@ -96,6 +83,17 @@ def read_size(value: bytes, at: int) -> tuple[int, int]:
     if size < 0:
         raise ValueError("negative length")
     return begin, begin + size
+
+
+class HighTexts(dict[int, str]):
+    """The last four bytes of times, by what is left of them: one entry for two minutes."""
+
+    def __missing__(self, high: int) -> str:
+        """Encode, and keep it until the table is full."""
+        if len(self) >= _KEPT:
+            self.clear()
+        text = self[high] = MORE[high & 16383] + _LAST[high >> 14]
+        return text
 
 
 class LongTexts(dict[int, str]):

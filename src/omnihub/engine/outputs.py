@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from omnihub.broker.clients import MAX_MESSAGE_BYTES
 from omnihub.contracts.codec import Codec
-from omnihub.contracts.headers import Headers, headers_of
+from omnihub.contracts.headers import CE_ID, Headers, headers_of_type
 from omnihub.contracts.partition import partition_for
-from omnihub.contracts.topics import INBOX_RECORDS, Topics
+from omnihub.contracts.topics import INBOX_RECORDS, KeyTemplate, Topics
 from omnihub.model.errors import ParkError
 from omnihub.model.record import Record
 from omnihub.model.records import TimerRow
@@ -67,18 +67,14 @@ class Outputs:
         """See `Out.emit`; the engine itself may name the partition (its own inbox)."""
         route = self._routes.get((topic, type(record))) or self._learn(topic, record)
         key = route.key_of(record)
-        if partition is None:
-            decides = key if route.partition_key_of is None else route.partition_key_of(record)
-            partition = route.known.get(decides)
-            if partition is None:
-                partition = route.partition_of(decides)
+        own, key_bytes = route.known.get(key) or route.place(key, record)
         value = self._encode(record)
         if len(value) > LARGEST_VALUE_BYTES:
             check_size(record, value, topic)
         self._encoded[id(record)] = (record, value)
-        self.staged.append(
-            (topic, partition, key.encode(), value, self.timestamp_ms, headers_of(record, key))
-        )
+        headers = [(CE_ID, route.identify(record, key).encode()), route.type_header]
+        at = own if partition is None else partition
+        self.staged.append((topic, at, key_bytes, value, self.timestamp_ms, headers))
 
     def stored(self, row: Record, topic: str) -> bytes:
         """Return the bytes of a row; a snapshot that was emitted, too, is encoded once.
@@ -110,6 +106,7 @@ class Outputs:
         spec.key_of(record)  # Raises if the topic does not take this type.
         is_own = spec.partition_by is not None and kind in spec.records
         route = self._routes[topic, kind] = Route(
+            kind,
             spec.records.get(kind) or INBOX_RECORDS[kind],
             spec.partition_by if is_own else None,
             spec.partitions,
@@ -141,24 +138,30 @@ def check_size(record: Record, value: bytes, topic: str) -> None:
 
 
 class Route:
-    """How records of one type get onto one topic; remembers where the latest keys went."""
+    """How records of one type get onto one topic; remembers where the latest keys went.
 
-    __slots__ = ("_count", "key_of", "known", "partition_key_of")
+    A record key tells the partition key, so it tells the partition (see `TopicSpec`).
+    """
+
+    __slots__ = ("_count", "_partition_key_of", "identify", "key_of", "known", "type_header")
 
     def __init__(
         self,
-        key_of: Callable[[Record], str],
-        partition_key_of: Callable[[Record], str] | None,
+        kind: type[Record],
+        key_of: KeyTemplate,
+        partition_key_of: KeyTemplate | None,
         count: int,
     ) -> None:
-        self.key_of = key_of
-        self.partition_key_of = partition_key_of
-        self.known: dict[str, int] = {}
+        self.key_of = key_of.of
+        self.identify, self.type_header = headers_of_type(kind)
+        self.known: dict[str, tuple[int, bytes]] = {}
+        self._partition_key_of = partition_key_of or key_of
         self._count = count
 
-    def partition_of(self, decides: str) -> int:
-        """Return the partition for a partition key that is not yet known."""
+    def place(self, key: str, record: Record) -> tuple[int, bytes]:
+        """Return partition and bytes of a key that is not yet known."""
         if len(self.known) >= REMEMBERED_KEYS:
             self.known.clear()
-        partition = self.known[decides] = partition_for(decides.encode(), self._count)
-        return partition
+        partition = partition_for(self._partition_key_of(record).encode(), self._count)
+        placed = self.known[key] = (partition, key.encode())
+        return placed

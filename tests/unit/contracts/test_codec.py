@@ -15,6 +15,7 @@ from omnihub.contracts.codec import FRAME_BYTES, Codec
 from omnihub.contracts.errors import ContractError, Undecodable, UnknownSchema
 from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.inline import self_contained
+from omnihub.contracts.varint import EARLIEST, LATEST
 from omnihub.model.ids import MovementId, Sku, TenantId
 from omnihub.model.personal import Personal
 from omnihub.model.record import Record
@@ -51,7 +52,10 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     return st.from_type(hint)
 
 
-st.register_type_strategy(int, LONGS | st.integers(0, 300) | st.just(1_795_370_784_123_456))
+TIMES = st.integers(EARLIEST, LATEST) | st.sampled_from(
+    [EARLIEST - 1, EARLIEST, LATEST - 1, LATEST]
+)
+st.register_type_strategy(int, LONGS | st.integers(0, 300) | TIMES)
 st.register_type_strategy(
     str, st.text(st.characters(exclude_categories=["Cs"])) | st.text("a", min_size=60, max_size=70)
 )
