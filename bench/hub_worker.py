@@ -9,11 +9,10 @@ import argparse
 import json
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from omnihub.broker.admin import TopicAdmin
 from omnihub.broker.clients import Cluster
@@ -148,14 +147,17 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     settings = WorkerSettings(cluster, options.group, f"bench-{options.slot}")
     observer = Reporting(Metrics(), options.group)
-    Worker(settings, rules, Codec.offline(), topics, observer=observer, **store(options)).run(stop)
+    stores = stores_of(options)
+    Worker(settings, rules, Codec.offline(), topics, observer=observer, **stores).run(stop)
 
 
-def store(options: argparse.Namespace) -> dict[str, Callable[..., object]]:
-    """Return the worker's `make_store` for the store asked for."""
+def stores_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the worker's argument for the store asked for."""
     if options.store == "memory":
         return {}
-    raise SystemExit("this release has no on-disk store")
+    from omnihub.engine.disk import DiskStores  # Its library is loaded where it is asked for.
+
+    return {"stores": DiskStores(Path(options.folder) / "state" / options.slot)}
 
 
 if __name__ == "__main__":
