@@ -19,9 +19,7 @@ from bench.lab import Child, Lab, Run, Side, SideFailed, check_alive, running
 from bench.peers import HUB, KAFKA_STREAMS
 from bench.plan import Bench, Options
 
-COUNTS = (10_000, 100_000, 1_000_000)
-MOST = COUNTS[-1]
-EVENTS = {10_000: 300_000, 100_000: 300_000, MOST: 1_300_000}
+EVENTS = {10_000: 300_000, 100_000: 300_000, 1_000_000: 1_300_000}
 RESTORES = 3
 RESTORE_TIMEOUT_S = 120.0
 LIMITS = "docs/decisions/0016-benchmark-limits.md"
@@ -54,21 +52,21 @@ def resident(pid: int) -> int:
     return int(line.split()[1]) * 1024
 
 
-def restored(run: Run, number: int) -> float | None:
-    """Return records/s of the `number`-th restore that a run's log tells of."""
+def restored(run: Run, number: int, at_least: int) -> float | None:
+    """Return records/s of the `number`-th restore of so many rows that a run's log tells of."""
     lines = (run.folder / "log").read_text(errors="replace").splitlines()
     told = [json.loads(line) for line in lines if line.startswith('{"restored"')]
-    told = [one for one in told if one["restored"] > MOST // 2]
+    told = [one for one in told if one["restored"] >= at_least]
     return told[number]["restored"] / told[number]["seconds"] if len(told) > number else None
 
 
-def restores(lab: Lab, side: Side, run: Run, times: int) -> Iterator[float]:
+def restores(lab: Lab, side: Side, run: Run, keys: int) -> Iterator[float]:
     """Start a side again and again on its changelog, without its store."""
-    for number in range(times):
+    for number in range(RESTORES):
         shutil.rmtree(run.folder / "state", ignore_errors=True)
         with running(side.commands(run), run.folder / "log") as children:
             deadline = time.monotonic() + RESTORE_TIMEOUT_S
-            while (rate := restored(run, number)) is None:
+            while (rate := restored(run, number, keys)) is None:
                 check_alive(children)
                 if time.monotonic() > deadline:
                     raise SideFailed(f"no restore in {RESTORE_TIMEOUT_S:g} s")
@@ -80,22 +78,28 @@ def restores(lab: Lab, side: Side, run: Run, times: int) -> Iterator[float]:
 class Keys:
     """One store's runs over all numbers of keys."""
 
-    def __init__(self, lab: Lab, store: str, rounds: int) -> None:
+    def __init__(self, lab: Lab, store: str, options: Options) -> None:
         self._lab = lab
         self._store = store
-        self._rounds = rounds
+        self._rounds = min(options.rounds, 2)
+        self.events = {
+            keys: options.events or events
+            for keys, events in EVENTS.items()
+            if keys <= (options.events or events)
+        }
+        self._most = max(self.events)
         self.found: dict[tuple[str, int], list[Found]] = {}
         self.restores: dict[str, list[float]] = {side.name: [] for side in SIDES}
 
     def play(self) -> None:
         """Alternate the sides at each number of keys."""
-        for keys in COUNTS:
-            for number in range(self._rounds if keys < MOST else 1):
+        for keys in self.events:
+            for number in range(self._rounds if keys < self._most else 1):
                 for side in SIDES:
                     self._run(side, keys, number)
 
     def _run(self, side: Side, keys: int, number: int) -> None:
-        lab, events = self._lab, EVENTS[keys]
+        lab, events = self._lab, self.events[keys]
         run = lab.run(side.name, lab.input(events, keys), store=self._store)
         with lab.reporting(side.name, run), lab.forgetting(run):
             with running(side.commands(run), run.folder / "log") as children:
@@ -105,8 +109,8 @@ class Keys:
             mib = found.memory_bytes / 2**20
             told = f"{rate:9,.0f} events/s {mib:6,.0f} MiB"
             lab.say(f"{self._store}, {keys:9,} keys: {side.name:14} round {number} {told}")
-            if keys == MOST:
-                self.restores[side.name].extend(restores(lab, side, run, RESTORES))
+            if keys == self._most:
+                self.restores[side.name].extend(restores(lab, side, run, keys))
 
     def costs(self, keys: int) -> dict[str, list[float]]:
         """Return microseconds per event of each side."""
@@ -119,25 +123,26 @@ class Keys:
         """Return MiB per million keys of each side."""
         per: dict[str, list[float]] = {}
         for side in SIDES:
-            few, many = (self.found.get((side.name, keys), ()) for keys in (COUNTS[0], MOST))
-            if few and many:
+            least, most = min(self.events), self._most
+            few, many = (self.found.get((side.name, keys), ()) for keys in (least, most))
+            if few and many and most > least:
                 base = statistics.median(one.memory_bytes for one in few)
-                share = (MOST - COUNTS[0]) / 1e6
+                share = (most - least) / 1e6
                 per[side.name] = [(one.memory_bytes - base) / 2**20 / share for one in many]
         return per
 
 
 def play(lab: Lab, options: Options, store: str) -> Iterator[Entry]:
     """Measure cost, memory and restore with one kind of store."""
-    keys = Keys(lab, store, min(options.rounds, 2))
+    keys = Keys(lab, store, options)
     keys.play()
     failed = lab.failures(f"keys, {store}")
-    for count in COUNTS:
+    for count, events in keys.events.items():
         yield Entry(
             f"cost per event at {count:,} keys, state in {store}",
             "µs/event",
             keys.costs(count),
-            setting={"events": EVENTS[count]},
+            setting={"events": events},
             failed=failed,
         )
     yield Entry(f"memory per million keys, state in {store}", "MiB", keys.memory(), failed=failed)
