@@ -18,25 +18,25 @@ from omnihub.contracts.sealing import Sealer
 from omnihub.engine.worker import Worker, WorkerSettings
 from omnihub.ops.metrics import Metrics
 from omnihub.ops.observers import ConnectMetrics, EngineMetrics
-from omnihub.wiring.installation import WORKER_GROUP
 from omnihub.wiring.privacy import tokens_of, vault_of
 from omnihub.wiring.worker import handlers
 
 
 def main() -> None:
     """Run until SIGTERM."""
-    install = installation(Path(sys.argv[1]))
+    config, slot = Path(sys.argv[1]), sys.argv[2]
+    install, group = installation(config), f"bench.{config.parent.name}"
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     refs = CrossReferences(maps_of(install.instances), channels_of(install.instances))
     sealer, metrics = Sealer(vault := vault_of(install)), Metrics()
     Worker(
-        WorkerSettings(install.cluster(), WORKER_GROUP, f"bench-{sys.argv[2]}"),
+        WorkerSettings(install.cluster(), group, slot),
         handlers(install, refs, ConnectMetrics(metrics), tokens_of(install, vault), sealer),
         Codec(SchemaIds.offline(), sealer),
         install.topics,
         resolver=refs.resolves,
-        observer=EngineMetrics(metrics, WORKER_GROUP),
+        observer=EngineMetrics(metrics, group),
     ).run(stop)
 
 

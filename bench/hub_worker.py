@@ -25,6 +25,7 @@ from omnihub.ops.metrics import Metrics
 from omnihub.ops.observers import EngineMetrics
 from omnihub.rules.rule import Out, Rows, Rule, on
 
+BATCH_RECORDS = 5_000
 MOVED_TOPIC = """
   - name: {name}
     records: {{StockMoved: "{{meta.tenant}}:{{sku}}"}}
@@ -145,7 +146,10 @@ def main() -> None:
         stop.set()
 
     signal.signal(signal.SIGTERM, end)
-    settings = WorkerSettings(cluster, options.group, f"bench-{options.slot}")
+    # At the 50,000 a second that it is about, a commit every 100 ms, as the peers have it.
+    settings = WorkerSettings(
+        cluster, options.group, f"bench-{options.slot}", batch_records=BATCH_RECORDS
+    )
     observer = Reporting(Metrics(), options.group)
     stores = stores_of(options)
     Worker(settings, rules, Codec.offline(), topics, observer=observer, **stores).run(stop)

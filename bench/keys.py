@@ -169,5 +169,5 @@ BENCHES = tuple(
         seconds,
         lambda lab, options, store=store: play(lab, options, store),
     )
-    for name, seconds, store in (("keys", 260, "memory"), ("keys-disk", 320, "disk"))
+    for name, seconds, store in (("keys", 270, "memory"), ("keys-disk", 270, "disk"))
 )

@@ -86,4 +86,4 @@ def play(lab: Lab, options: Options) -> Iterator[Entry]:
             yield Entry(f"{name}, {what}", "ms", runs, bar, LIMITS, {"keys": KEYS}, failed)
 
 
-BENCHES = (Bench("latency", 300, play),)
+BENCHES = (Bench("latency", 240, play),)

@@ -169,7 +169,7 @@ class Worker:
         messages = [first]
         if self._batch_records > 1:
             messages += consumer.consume(self._batch_records - 1, 0)
-        return [message for message in messages if self._is_record(message)]
+        return [each for each in messages if each.error() is None or self._is_record(each)]
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
@@ -192,8 +192,15 @@ class Worker:
     def _process(self, messages: Sequence[Message], consumer: Consumer) -> None:
         tasks = self._assignment.tasks
         ends = self._first_batches(messages)
+<<<<<<< HEAD
         begun = self._begin(messages, ends, consumer) if ends else {}
         slice_ends_at = time.monotonic() + SLICE_S
+=======
+        if not ends:
+            self._process_all(messages)
+            return
+        begun = self._begin(messages, ends, consumer)
+>>>>>>> 27f0b56 (A full batch is committed and followed by the next at once; little around a record that is nobody's first)
         for message in messages:
             if time.monotonic() > slice_ends_at:
                 self._assignment.deliver(consumer)  # The rest of the batch is fetched again.
@@ -209,6 +216,15 @@ class Worker:
                 self._go_on(task, task.attempt(record, ends[at]), consumer)
             else:
                 task.process(*record)
+
+    def _process_all(self, messages: Sequence[Message]) -> None:
+        """Process a batch that is nobody's first: nearly all of them, so with little around it."""
+        tasks = self._assignment.tasks
+        for message in messages:
+            task = tasks.get((message.topic(), message.partition()))
+            offset = message.offset()
+            if task is not None and offset >= task.next_offset:
+                task.process(offset, message.timestamp()[1], message.key(), message.value())
 
     def _first_batches(self, messages: Sequence[Message]) -> dict[At, int]:
         """Return where the batches end that are their task's first."""
@@ -269,7 +285,9 @@ class Worker:
             return
         records = sum(task.next_offset - task.kept_offset for task in dirty)
         took_s = self._keep(dirty, consumer)
-        self._commit_at = time.monotonic() + self._settings.commit_interval_s
+        # A full batch has gathered enough, and more is waiting behind it.
+        pause_s = 0.0 if records >= self._batch_records else self._settings.commit_interval_s
+        self._commit_at = time.monotonic() + pause_s
         self._batch_records = min(self._settings.batch_records, self._batch_records * 2)
         self._failures = 0
         self._observer.committed(took_s, records)
