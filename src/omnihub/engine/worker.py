@@ -192,15 +192,11 @@ class Worker:
     def _process(self, messages: Sequence[Message], consumer: Consumer) -> None:
         tasks = self._assignment.tasks
         ends = self._first_batches(messages)
-<<<<<<< HEAD
-        begun = self._begin(messages, ends, consumer) if ends else {}
         slice_ends_at = time.monotonic() + SLICE_S
-=======
         if not ends:
-            self._process_all(messages)
+            self._process_all(messages, slice_ends_at, consumer)
             return
         begun = self._begin(messages, ends, consumer)
->>>>>>> 27f0b56 (A full batch is committed and followed by the next at once; little around a record that is nobody's first)
         for message in messages:
             if time.monotonic() > slice_ends_at:
                 self._assignment.deliver(consumer)  # The rest of the batch is fetched again.
@@ -217,10 +213,15 @@ class Worker:
             else:
                 task.process(*record)
 
-    def _process_all(self, messages: Sequence[Message]) -> None:
+    def _process_all(
+        self, messages: Sequence[Message], slice_ends_at: float, consumer: Consumer
+    ) -> None:
         """Process a batch that is nobody's first: nearly all of them, so with little around it."""
-        tasks = self._assignment.tasks
+        tasks, now_s = self._assignment.tasks, time.monotonic
         for message in messages:
+            if now_s() > slice_ends_at:
+                self._assignment.deliver(consumer)  # The rest of the batch is fetched again.
+                return
             task = tasks.get((message.topic(), message.partition()))
             offset = message.offset()
             if task is not None and offset >= task.next_offset:
