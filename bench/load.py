@@ -5,34 +5,25 @@ does not depend on what is measured.
 """
 
 import io
-import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import fastavro
 from confluent_kafka import Producer
 
 from omnihub.contracts.ids import SchemaIds
+from omnihub.contracts.inline import own_schemas
 
-SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
 IDS = SchemaIds.offline()
 MOVED_SCHEMA_ID = IDS.id_of("omnihub.StockMoved")
 LEVEL_SCHEMA_ID = IDS.id_of("omnihub.StockLevel")
 START_US = 1_700_000_000_000_000
 FRAME_BYTES = 5
 Plain = dict[str, Any]
-
-
-def _schemas(*paths: str) -> list[Any]:
-    known: dict[str, Any] = {}
-    return [
-        fastavro.parse_schema(json.loads((SCHEMAS / f"{path}.avsc").read_text()), known)
-        for path in paths
-    ]
-
-
-_, MOVED, LEVEL = _schemas("common/EventMeta", "stock/StockMoved", "stock/StockLevel")
+MOVED_SCHEMA, LEVEL_SCHEMA = (
+    own_schemas()[f"omnihub.{name}"] for name in ("StockMoved", "StockLevel")
+)
+MOVED, LEVEL = fastavro.parse_schema(MOVED_SCHEMA), fastavro.parse_schema(LEVEL_SCHEMA)
 
 
 def producer(bootstrap: str, linger_ms: int) -> Producer:

@@ -5,12 +5,13 @@ commit interval as the hub, and what their own documents recommend otherwise. Ka
 its caching store, Quix and Faust their defaults but for the commit interval.
 """
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 from bench.lab import BUILD, ROOT, Run, Side
-from bench.load import LEVEL_SCHEMA_ID, MOVED_SCHEMA_ID
+from bench.load import LEVEL_SCHEMA, LEVEL_SCHEMA_ID, MOVED_SCHEMA, MOVED_SCHEMA_ID
 
 STREAMS = ROOT / "bench" / "kafka_streams"
 QUIX = ROOT / "bench" / "quix"
@@ -56,7 +57,9 @@ def quix(run: Run) -> list[list[str]]:
     """Quix Streams, exactly-once; its state is in RocksDB, it has no other."""
     python = _quix_python()
     arguments = [run.bootstrap, run.source, run.sink, run.name, str(run.folder / "state")]
-    schema = [str(LEVEL_SCHEMA_ID), str(ROOT / "schemas")]
+    schemas = run.folder / "schemas.json"
+    schemas.write_text(json.dumps([MOVED_SCHEMA, LEVEL_SCHEMA]))
+    schema = [str(LEVEL_SCHEMA_ID), str(schemas)]
     return [[str(python), str(QUIX / "levels.py"), *arguments, *schema]]
 
 

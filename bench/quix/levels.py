@@ -1,7 +1,8 @@
 """The Quix peer of the engine benchmark: same records, exactly-once, state in RocksDB.
 
 Quix has no in-memory store, so its state is on disk: read its figure with that in mind.
-Arguments: bootstrap, input, output, group, state folder, schema id of StockLevel, schemas folder.
+Arguments: bootstrap, input, output, group, state folder, schema id of StockLevel, file
+with the schemas of StockMoved and StockLevel, each self-contained.
 """
 
 import io
@@ -66,11 +67,9 @@ def apply(moved, state):
 
 def main(bootstrap, source, sink, group, state_dir, level_id, schemas):
     """Run until killed."""
-    folder = Path(schemas)
-    known = {}
-    fastavro.parse_schema(json.loads((folder / "common/EventMeta.avsc").read_text()), known)
-    moved = fastavro.parse_schema(json.loads((folder / "stock/StockMoved.avsc").read_text()), known)
-    level = fastavro.parse_schema(json.loads((folder / "stock/StockLevel.avsc").read_text()))
+    moved, level = (
+        fastavro.parse_schema(schema) for schema in json.loads(Path(schemas).read_text())
+    )
     app = Application(
         broker_address=bootstrap,
         consumer_group=group,
