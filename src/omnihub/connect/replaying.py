@@ -236,13 +236,13 @@ class Shadow:
 
     def _lost(self) -> Iterator[str]:
         """Yield the facts that were first told in the range and are not read any more."""
-        prefixes = {key.rsplit(":", 1)[0] for key in self._entities}
+        prefixes = tuple({fact_key(entity, "") for entity in self._entities.values()})
         for key, seen in self.remembered.facts.items():
             if key in self._facts or key in self._right or not seen.event_ids:
                 continue
             # Log timestamps have milliseconds.
             is_in_range = self.from_us // 1000 * 1000 <= seen.seen_at_us < self.to_us
-            if is_in_range and any(key.startswith(f"{prefix}:") for prefix in prefixes):
+            if is_in_range and key.startswith(prefixes):
                 yield key
 
     def _gone(self, told: EventsById) -> Iterator[Difference]:

@@ -24,6 +24,7 @@ from omnihub.model.ids import InstanceId
 from omnihub.model.record import Record
 from omnihub.model.records import CorrectEntity, FactSeen, RawDelivery, StateSeen
 from omnihub.rules.rule import Handler
+from omnihub.wiring.inorder import InOrder, Place
 from omnihub.wiring.installation import Installation
 from omnihub.wiring.log import admin_of, appender_of, codec_of, ids_of, reader_of
 from omnihub.wiring.privacy import tokens_of, vault_of
@@ -67,6 +68,19 @@ class Comparison:
 
 Progress = Callable[[str, int, int], None]
 """Told what is read, how many records of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Some of what lies between two offsets of each partition."""
+
+    entries: Sequence[Entry]
+    start: Mapping[Place, int]
+    ends: Mapping[Place, int]
+
+    @property
+    def is_end(self) -> bool:
+        return not self.entries
 
 
 class Replayer:
@@ -162,8 +176,11 @@ class Replayer:
         raw = [
             spec.name for spec in install.topic_specs() if spec.name.startswith(f"omni.raw.{name}.")
         ]
-        async for entries in self._read(raw, chosen.from_us, f"Reading what {name} delivered"):
-            for entry in entries:
+        order: InOrder | None = None
+        what = f"Reading what {name} delivered"
+        async for read in self._read(raw, chosen.from_us, what):
+            order = order or InOrder(read.start, read.ends)
+            for entry in [*order.take(read.entries), *(order.rest() if read.is_end else ())]:
                 if isinstance(entry.record, RawDelivery):
                     shadow.read(entry.record)
         return shadow
@@ -191,8 +208,8 @@ class Replayer:
         names = (spec.name for spec in self._install.topic_specs())
         topics = [name for name in names if ".inbox." in name or ".event." in name]
         told: dict[str, Record] = {}
-        async for entries in self._read(topics, since_us, "Reading what was told"):
-            for entry in entries:
+        async for read in self._read(topics, since_us, "Reading what was told"):
+            for entry in read.entries:
                 event_id = getattr(getattr(entry.record, "meta", None), "event_id", None)
                 if event_id in wanted and event_id not in told and entry.record is not None:
                     told[event_id] = self.sealer.open_record(entry.record)
@@ -200,19 +217,19 @@ class Replayer:
 
     async def _read(
         self, topics: Sequence[str], since_us: int, what: str
-    ) -> AsyncIterator[Sequence[Entry]]:
-        """Yield what the topics hold from a moment on to their present ends."""
+    ) -> AsyncIterator["_Read"]:
+        """Yield what the topics hold from a moment on to their present ends; the last is empty."""
         start = await asyncio.to_thread(self._admin.offsets_since, topics, since_us)
         ends = await asyncio.to_thread(self._ends, topics)
         total = sum(ends.values()) - sum(start.values())
         done = 0
         self._progress(what, 0, total)
         async for entries in self.reader.follow(topics, start=start):
-            if not entries:
-                return
             done += len(entries)
             self._progress(what, done, total)
-            yield entries
+            yield _Read(entries, start, ends)
+            if not entries:
+                return
 
     def _ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         return {
