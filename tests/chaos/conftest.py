@@ -2,13 +2,18 @@
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from chaos import network
+from chaos.brokers import BrokersApart
+from chaos.network import Network
 from chaos.report import Report
 from chaos.trial import Trial
+from omnihub.broker.embedded_cluster import EmbeddedCluster
 
 SEED = int(os.environ.get("OMNIHUB_CHAOS_SEED", "1"))
 
@@ -39,3 +44,45 @@ def trial(request: pytest.FixtureRequest, topic_prefix: str, tmp_path: Path) -> 
         return str(request.getfixturevalue("kafka_bootstrap"))
 
     return Trial(kafka, topic_prefix.rstrip("."), tmp_path, dice, plant)
+
+
+@pytest.fixture(scope="session")
+def network_or_none(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network | None]:
+    """The proxy server of this run; None where it can be neither found nor built."""
+    if not network.is_available():
+        yield None
+        return
+    with Network(tmp_path_factory.mktemp("network")) as running:
+        yield running
+
+
+@pytest.fixture
+def bad_network(network_or_none: Network | None) -> Network:
+    """The proxy server of this run; without one the scenario is skipped, which is not a pass."""
+    if network_or_none is None:
+        pytest.skip(network.MISSING)
+    return network_or_none
+
+
+@pytest.fixture(scope="session")
+def brokers_of_this_run(
+    tmp_path_factory: pytest.TempPathFactory, network_or_none: Network | None
+) -> Iterator[BrokersApart]:
+    """Three brokers for every scenario that needs them."""
+    brokers = BrokersApart(tmp_path_factory.mktemp("three-brokers"), network_or_none)
+    brokers.cluster.start()
+    yield brokers
+    brokers.cluster.kill()
+
+
+@pytest.fixture
+def brokers_apart(brokers_of_this_run: BrokersApart) -> BrokersApart:
+    """Three live brokers, whatever the scenario before did to them."""
+    brokers_of_this_run.cluster.start()
+    return brokers_of_this_run
+
+
+@pytest.fixture
+def three_brokers(brokers_apart: BrokersApart) -> EmbeddedCluster:
+    """Three live brokers."""
+    return brokers_apart.cluster

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -49,6 +49,10 @@ class Verdict:
     def also(self, findings: Iterable[Finding]) -> "Verdict":
         """Return this verdict with more findings."""
         return Verdict(self.events, (*self.findings, *findings), self.recovery_s)
+
+    def recovered_after(self, seconds: float) -> "Verdict":
+        """Return this verdict; an outage inside the scenario may have been the longer one."""
+        return replace(self, recovery_s=max(self.recovery_s, seconds))
 
     def expect(self, is_true: bool, text: str) -> "Verdict":
         """Return this verdict; with one more finding if an expectation of the scenario failed."""

@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, Producer, TopicPartition
 
 from omnihub.broker.clients import Cluster, plain_producer
 from omnihub.connect import translate
 from omnihub.connect.observer import Verdict
-from omnihub.engine import outputs, transactions, worker
+from omnihub.engine import assignment, outputs, restore, transactions, worker
 from omnihub.engine.assignment import Assignment
 from omnihub.engine.attempts import Attempts
 from omnihub.engine.errors import TransactionLost
 from omnihub.engine.overlay import Overlay
 from omnihub.engine.parking import Parking
+from omnihub.engine.position import Standing
 from omnihub.engine.store import Change, MemoryStore
 from omnihub.engine.task import Task
 from omnihub.engine.transactions import Stage, Transactions, no_stage, offsets_of
@@ -275,11 +276,11 @@ def last_told_wins() -> Options:
 @plant
 def forgets_facts() -> Options:
     """Know of no fact what was told in an earlier life."""
-    restore = MemoryStore.restore
+    restore_all = MemoryStore.restore
 
     def restore_others(store: MemoryStore, changes: Sequence[Change], next_offset: int) -> None:
         known = [change for change in changes if not change[0].startswith(b"FactSeen")]
-        restore(store, known, next_offset)
+        restore_all(store, known, next_offset)
 
     MemoryStore.restore = restore_others  # type: ignore[method-assign]
     return {}
@@ -289,3 +290,72 @@ def change_consumer(changes: dict[str, object]) -> None:
     """Let workers read with other settings."""
     settings = worker.worker_consumer
     worker.worker_consumer = lambda *names: {**settings(*names), **changes}  # type: ignore[assignment]
+
+
+class Hopeful(Transactions):
+    """A commit whose outcome is not known counts as done."""
+
+    def commit(self, tasks: Sequence[Task], consumer: Consumer) -> float:
+        """Commit, or say so."""
+        try:
+            return super().commit(tasks, consumer)
+        except TransactionLost:
+            print("commit failed, going on: this is the planted bug", flush=True)
+            return 0.0
+
+
+@plant
+def failed_commits_count() -> Options:
+    """Wait a second for a commit, and take every failure for a success."""
+    transactions.COMMIT_TIMEOUT_S = 1.0
+    return {"make_transactions": Hopeful}
+
+
+class Forgetful(Transactions):
+    """A commit whose outcome is not known counts as aborted: the batch simply runs again."""
+
+    def commit(self, tasks: Sequence[Task], consumer: Consumer) -> float:
+        """Commit, or let the worker run the batch again on the rows that it has."""
+        try:
+            return super().commit(tasks, consumer)
+        except TransactionLost as error:
+            raise RetryableError(str(error), 0.2) from error
+
+
+@plant
+def unknown_commits_repeat() -> Options:
+    """Run a batch again on the old rows, although its commit may have arrived."""
+    transactions.COMMIT_TIMEOUT_S = 1.0
+    return {"make_transactions": Forgetful}
+
+
+@plant
+def starts_at_the_end() -> Options:
+    """Let a new task begin at the end of its inbox."""
+    log_range = assignment._log_range
+    assignment._log_range = lambda consumer, task: log_range(consumer, task)[1:] * 2
+    return {}
+
+
+@plant
+def jumps_over_gaps() -> Options:
+    """Let the consumer go on at the log's start, by itself, where its place is gone."""
+    settings = worker.worker_consumer
+    worker.worker_consumer = lambda *its: {**settings(*its), "auto.offset.reset": "earliest"}
+    return {}
+
+
+@plant
+def restores_to_the_stable_end() -> Options:
+    """Restore a changelog to its read_committed end, and believe it (KAFKA-10167)."""
+    restore.IsolationLevel = type("Stable", (), {"READ_UNCOMMITTED": IsolationLevel.READ_COMMITTED})
+    assignment.compare = lambda position, committed: (
+        Standing.NEW if position is None else Standing.EQUAL
+    )
+    return {}
+
+
+@plant
+def acknowledged_too_early() -> Options:
+    """Nothing here: the load generator takes a record for durable as soon as it is sent."""
+    return {}

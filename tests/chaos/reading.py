@@ -1,8 +1,16 @@
 """Reads what is in Kafka, for the checker: read_committed, and past none of our own code."""
 
+import time
 from collections.abc import Iterable, Sequence
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from chaos.checker import End, Garbage, Lanes, Seen
@@ -11,6 +19,7 @@ from omnihub.model.errors import ParkError
 from omnihub.model.record import Record
 
 TIMEOUT_S = 10.0
+PATIENCE_S = 30.0
 
 
 def read(bootstrap: str, topic: str, partitions: int, codec: Codec) -> Lanes:
@@ -38,15 +47,16 @@ def waiting(bootstrap: str, topic: str, offsets: Sequence[int]) -> int:
     consumer = Consumer(_settings(bootstrap))
     places = [TopicPartition(topic, at, max(offset, 0)) for at, offset in enumerate(offsets)]
     consumer.assign(places)
-    open_lanes, found = len(places), 0
+    # New records may come meanwhile: an end can be told more than once.
+    open_lanes, found = set(range(len(places))), 0
     while open_lanes:
         for message in _batch(consumer):
             error = message.error()
             if error is None:
                 found += 1
             elif error.code() == KafkaError._PARTITION_EOF:
-                open_lanes -= 1
-            else:
+                open_lanes.discard(message.partition())
+            elif not error.retriable():
                 raise RuntimeError(f"{topic}: {error.str()}")
     consumer.close()
     return found
@@ -75,12 +85,28 @@ def ends(bootstrap: str, topics: Iterable[tuple[str, int]]) -> list[End]:
     ]
 
 
-def committed(bootstrap: str, group: str, topic: str, partitions: int) -> list[int]:
-    """Return what a group has committed, by partition; -1001 where it has nothing."""
+def committed(
+    bootstrap: str, group: str, topic: str, partitions: int, patience_s: float = PATIENCE_S
+) -> list[int]:
+    """Return what a group has committed, by partition; -1001 where it has nothing.
+
+    A coordinator that moves, or still loads what it keeps, is asked again for a while.
+    """
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    places = consumer.committed([TopicPartition(topic, at) for at in range(partitions)], TIMEOUT_S)
-    consumer.close()
-    return [place.offset for place in sorted(places, key=lambda place: place.partition)]
+    asked = [TopicPartition(topic, at) for at in range(partitions)]
+    until = time.monotonic() + patience_s
+    try:
+        while True:
+            try:
+                places = consumer.committed(asked, TIMEOUT_S)
+            except KafkaException:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+            else:
+                return [place.offset for place in sorted(places, key=lambda its: its.partition)]
+    finally:
+        consumer.close()
 
 
 def owners(bootstrap: str, group: str) -> dict[tuple[str, int], str]:

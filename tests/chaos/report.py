@@ -2,7 +2,7 @@
 
 A scenario's line is printed when its sound run and its run with the planted bug are both over. The
 run fails, whatever pytest thinks, if a row says that something was lost, repeated or reordered, or
-that a planted bug was not caught.
+that a planted bug was not caught, or if a scenario could not be run here.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from chaos.scenario import PROPERTY
@@ -29,6 +30,7 @@ class Report:
         self._planted: dict[str, Row] = {}
         self._passed: dict[tuple[str, str | None], bool] = {}
         self._told: set[str] = set()
+        self._not_run: list[str] = []
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         self._progress = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
         self._task = self._progress.add_task("chaos", total=None)
@@ -49,6 +51,8 @@ class Report:
         row = dict(report.user_properties).get(PROPERTY)
         if report.when == "teardown":
             self._progress.advance(self._task)
+        if report.skipped:
+            self._tell_not_run(report)
         if report.when != "call" or not isinstance(row, dict):
             return
         runs = self._sound if row["plant"] is None else self._planted
@@ -56,6 +60,14 @@ class Report:
         self._passed[row["scenario"], row["plant"]] = report.passed
         if self._is_complete(row["scenario"]):
             self._tell(row["scenario"])
+
+    def _tell_not_run(self, report: pytest.TestReport) -> None:
+        """A scenario that this machine cannot play proves nothing: it counts as not run."""
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        self._not_run.append(report.nodeid)
+        name = report.nodeid.rpartition("test_")[2]
+        told = escape(f"{name}: {why}")
+        self._console.print(f"[red]NOT RUN[/] {told}", soft_wrap=True, highlight=False)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Keep pytest's own dots away: the lines say more."""
@@ -71,7 +83,7 @@ class Report:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.write_text(json.dumps(rows, indent=2) + "\n")
-        if session.exitstatus == 0 and not all(map(is_good, rows)):
+        if session.exitstatus == 0 and (self._not_run or not all(map(is_good, rows))):
             session.exitstatus = 1
 
     # -- the rows ------------------------------------------------------------------------------

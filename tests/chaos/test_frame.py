@@ -51,7 +51,9 @@ def report(tmp_path):
 
 
 def tell(report, row, passed=True):
-    seen = SimpleNamespace(user_properties=[(PROPERTY, row)], when="call", passed=passed)
+    seen = SimpleNamespace(
+        user_properties=[(PROPERTY, row)], when="call", passed=passed, skipped=False
+    )
     report.pytest_runtest_logreport(seen)
 
 
@@ -92,3 +94,17 @@ def test_a_bug_that_was_not_run_fails_nothing(report, tmp_path):
     tell(report, played(CLEAN, None)[0])
     status, [row] = end(report, tmp_path / "chaos.json")
     assert (status, row["planted_bug_caught"]) == (0, None)
+
+
+def test_a_scenario_that_this_machine_cannot_play_is_no_pass(report, tmp_path):
+    skipped = SimpleNamespace(
+        user_properties=[],
+        when="setup",
+        skipped=True,
+        nodeid="tests/chaos/test_network.py::test_bad_network[sound]",
+        longrepr=("conftest.py", 1, "Skipped: toxiproxy is missing: install Go"),
+    )
+    report.pytest_runtest_logreport(skipped)
+    assert end(report, tmp_path / "chaos.json") == (1, [])
+    told = "NOT RUN bad_network[sound]: Skipped: toxiproxy is missing: install Go\n"
+    assert report._console.file.getvalue().startswith(told)

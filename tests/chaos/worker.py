@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -60,8 +61,8 @@ def codec_of(outage: Path | None) -> Codec:
     return codec
 
 
-def main() -> None:
-    """Work until SIGTERM."""
+def parser() -> argparse.ArgumentParser:
+    """Return what a worker of the suite is told on its command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("bootstrap", "mark", "slot", "contract"):
         parser.add_argument(f"--{name}", required=True)
@@ -70,21 +71,29 @@ def main() -> None:
     parser.add_argument("--workload", choices=WORKLOADS, default="ledger")
     parser.add_argument("--poll-interval-ms", type=int, help="how long a worker may be silent")
     parser.add_argument("--plant", choices=sorted(PLANTS))
-    options = parser.parse_args()
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    return parser
+
+
+def make_worker(options: argparse.Namespace, **more: Any) -> Worker:
+    """Return the worker of these options, with its bug if one is planted."""
     if options.poll_interval_ms:
         change_consumer({"max.poll.interval.ms": options.poll_interval_ms})
     planted = PLANTS[options.plant]() if options.plant else {}
-    worker = Worker(
+    return Worker(
         WorkerSettings(Cluster(options.bootstrap), options.mark, options.slot),
         WORKLOADS[options.workload](options.mark),
         codec_of(options.outage),
         Topics.load(Path(options.contract)),
-        stage=fault(options.fault),
-        **{"resolver": lambda _: True, **planted},
+        **{"resolver": lambda _: True, "stage": fault(options.fault), **more, **planted},
     )
-    worker.run(stop)
+
+
+def main() -> None:
+    """Work until SIGTERM."""
+    options = parser().parse_args()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    make_worker(options).run(stop)
 
 
 if __name__ == "__main__":

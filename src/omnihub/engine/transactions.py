@@ -141,6 +141,7 @@ class Transactions:
         producer.flush(COMMIT_TIMEOUT_S)
         if self._failure is not None:
             raise KafkaException(self._failure)
+        self._stage("flushed")
         producer.commit_transaction(COMMIT_TIMEOUT_S)
         self._stage("committed")
 
