@@ -17,19 +17,20 @@ from confluent_kafka import Producer
 from bench.entry import Bar, Entry
 from bench.lab import Lab, Run, Side
 from bench.load import producer
-from bench.paced import latencies
+from bench.paced import WARM_UP_S, latencies
 from bench.plan import Bench, Options
 from omnihub.broker.admin import TopicAdmin
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.headers import headers_of
 from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.partition import partition_for
+from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.topics import TopicSpec
 from omnihub.model.ids import InstanceId, derive_id
 from omnihub.model.record import Record
 from omnihub.model.records import CommandResult, DeliveryKind, Outcome, RawDelivery, SetStockLevel
 from omnihub.wiring.installation import Installation, open_installation
-from omnihub.wiring.privacy import sealer_of
+from omnihub.wiring.privacy import vault_of
 
 RATE = 200
 SECONDS = 12.0
@@ -112,17 +113,23 @@ class Till:
 
     def __init__(self, install: Installation, to: Producer) -> None:
         self._install = install
-        self._codec = Codec(SchemaIds.offline(), sealer_of(install))
+        self._vault = vault_of(install)
+        self._codec = Codec(SchemaIds.offline(), Sealer(self._vault))
         self._reading = Codec(SchemaIds.offline())
         self._to = to
         self._raw = install.topics.spec("omni.raw.poslog.v1")
         self._result = install.topics.spec("omni.result.v1")
 
+    def prepare(self, count: int) -> None:
+        """Make the deliveries' keys: their writes belong to accepting, before the clock starts."""
+        for number in range(count):
+            self._vault.key(_delivery_id(number))
+
     def send(self, to: Producer, number: int, accepted_at_us: int) -> None:
         """Append one document with one sale of an article of its own."""
         body = POSLOG.format(number=number, sku=f"{number:07d}").encode()
         delivery = RawDelivery(
-            delivery_id=derive_id(f"bench:{number}:{accepted_at_us}", "delivery"),
+            delivery_id=_delivery_id(number),
             tenant=self._install.tenant,
             connector="poslog",
             instance=InstanceId("pos"),
@@ -157,6 +164,10 @@ class Till:
         _append(self._to, self._reading, self._result, done, command.accepted_at_us)
 
 
+def _delivery_id(number: int) -> str:
+    return derive_id(f"bench:{number}", "delivery")
+
+
 def _append(
     to: Producer, codec: Codec, spec: TopicSpec, record: Record, accepted_at_us: int
 ) -> None:
@@ -180,6 +191,7 @@ def play(lab: Lab, options: Options) -> Iterator[Entry]:
         to = producer(lab.bootstrap, 0)
         with lab.reporting("hub", run), lab.playing(side, run) as children:
             till = Till(install, to)
+            till.prepare(int(RATE * (WARM_UP_S + SECONDS)) + 1)
             found = latencies(
                 lab.bootstrap,
                 COMMANDS,
