@@ -7,6 +7,7 @@ Exit code 0: everything was measured (a missed bar is a result, not an error). 1
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--events", type=int)
     parser.add_argument("--json", action="store_true", help="print the entries")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # What was started here must end, too.
     wanted = given.only.split(",")
     if unknown := set(wanted) - set(names):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(names)}")
