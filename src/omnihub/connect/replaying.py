@@ -53,7 +53,7 @@ class Change(StrEnum):
 class Difference:
     """One fact or state that today's code reads otherwise; `refusal` says why it must stay."""
 
-    entity: SourceEntity
+    entity: SourceEntity = field(repr=False)  # Its body is in the clear here.
     part: str
     change: Change
     correction: CorrectedFact | CorrectedState
