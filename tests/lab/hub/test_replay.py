@@ -11,21 +11,20 @@ def test_a_wrong_cross_reference_is_found_corrected_and_told(hub: Hub) -> None:
     set_code(hub, "T-58")
 
     dry = hub.command_json("replay", "--from", "1h", "--connector", "pos", "--dry-run")
-    mine = [each for each in dry["differences"] if each["part"].endswith(("5700:1", "5701:1"))]
-    mine = mine or dry["differences"]
+    mine = [each for each in dry["differences"] if ":570" in each["part"]]
     assert [each["change"] for each in mine] == ["CHANGED", "CHANGED"], dry
     assert {(f["old"], f["new"]) for each in mine for f in each["fields"]} == {("T-57", "T-58")}
     levels = {each["sku"]: each["new_milli"] for each in dry["consequences"]["levels"]}
-    assert levels == {"T-57": 0, "T-58": -4_000}
+    assert (levels["T-57"], levels["T-58"]) == (0, -4_000)
     hub.settle()
     assert hub.on_hand("T-58") is None, "a dry run changes nothing"
 
     done = hub.command_json("replay", "--from", "1h", "--connector", "pos", "--yes")
-    assert done["asked"] == 2
+    assert done["asked"] >= 2
     hub.until_on_hand("T-57", 0)
     hub.until_on_hand("T-58", -4_000)
     again = hub.command_json("replay", "--from", "1h", "--connector", "pos", "--yes")
-    assert (again["asked"], again["differences"]) == (0, [])
+    assert not [each for each in again["differences"] if ":570" in each["part"]]
     told = hub.command("explain", done["replay_id"])
     assert "CorrectEntity" in told.stdout
     assert "VOID" in told.stdout
