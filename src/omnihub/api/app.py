@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from omnihub.api import (
     availability,
     customers,
+    hospital,
     ingress,
     operate,
     orders,
@@ -48,7 +49,17 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     install_problem_handlers(app)
     # Events before `/v1/stock/{sku}` and the like: the first match answers.
-    for module in (sse, stock, availability, orders, placing, customers, operate, ingress):
+    for module in (
+        sse,
+        stock,
+        availability,
+        orders,
+        placing,
+        customers,
+        hospital,
+        operate,
+        ingress,
+    ):
         app.include_router(module.router)
 
     def openapi_json(_: Reader) -> JSONResponse:

@@ -152,24 +152,6 @@ class ProductBody(Body):
     seq: int
 
 
-class Parked(Body):
-    """One parked record; its content stays with the task."""
-
-    task: str
-    park_key: str
-    queue_index: int
-    topic: str
-    partition: int
-    offset: int
-    record_type: str
-    error_class: str
-    error: str
-    cure: str = Field(description="The command or act that cures it.")
-    attempts: int
-    parked_at_us: int
-    accepted_at_us: int
-
-
 class Refusal(Body):
     """One business refusal."""
 
@@ -224,36 +206,6 @@ class Written(BaseModel):
     """How many records became durable."""
 
     written: int
-
-
-class Release(BaseModel):
-    """Asks a task to replay, or to skip, what it parked under a key."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "task": "translate-poslog",
-                    "park_key": "main:pos:transaction:17",
-                    "action": "RETRY",
-                    "reason": "the store is mapped now",
-                }
-            ]
-        },
-    )
-    task: Annotated[str, StringConstraints(min_length=1, max_length=128)]
-    park_key: Annotated[str, StringConstraints(min_length=1, max_length=512)]
-    action: Annotated[str, StringConstraints(pattern="^(RETRY|SKIP)$")]
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
-
-
-class Released(BaseModel):
-    """What was asked to be released."""
-
-    task: str
-    park_key: str
-    records: int = Field(description="How many were parked under the key at this moment.")
 
 
 class PageBody(BaseModel, Generic[T]):

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path
 
 from omnihub.api.auth import Personal, Reader
 from omnihub.api.customer_bodies import Customer, Found, Search
-from omnihub.api.operate import JSON_BODY
+from omnihub.api.json_body import JSON_BODY
 from omnihub.api.parts import Parts, PartsOf
 from omnihub.api.problem import Fault, Problem
 from omnihub.api.showing import customer as shown

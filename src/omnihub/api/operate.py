@@ -1,9 +1,9 @@
-"""For operators: what is parked or refused, cross-references, metrics and health."""
+"""For operators: what was refused, cross-references, metrics and health."""
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from omnihub.api.auth import Admin, Reader, Writer
+from omnihub.api.auth import Reader, Writer
 from omnihub.api.bodies import (
     Cursor,
     Filter,
@@ -12,72 +12,20 @@ from omnihub.api.bodies import (
     MapImport,
     MapRow,
     PageBody,
-    Parked,
     Refusal,
-    Release,
-    Released,
     Status,
     Target,
     Written,
 )
+from omnihub.api.json_body import JSON_BODY
 from omnihub.api.parts import Parts, PartsOf
 from omnihub.api.problem import Problem
 from omnihub.model.ids import InstanceId
-from omnihub.model.records import CrossReference, ReleaseAction, ReleaseParked
+from omnihub.model.records import CrossReference
 from omnihub.ops.metrics import CONTENT_TYPE
-from omnihub.views.hospital import Wanted
 
 XREF_TOPIC = "omni.xref.v1"
 router = APIRouter()
-
-
-def json_only(request: Request) -> None:
-    """Refuse a body of another type before it is read."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Problem("unsupported-media-type", f"Content-Type is '{kind[:100]}'.")
-
-
-JSON_BODY = [Depends(json_only)]
-
-
-@router.get("/v1/hospital", summary="List parked records", tags=["hospital"])
-def hospital(
-    parts: PartsOf,
-    _: Reader,
-    task: Filter = None,
-    cursor: Cursor = None,
-    limit: Limit = 100,
-) -> PageBody[Parked]:
-    """List what waits, with its reason and cure, in queue order."""
-    page = parts.views.hospital.page(Wanted(task=task), cursor, limit)
-    items = [Parked.model_validate(record) for record in page.items]
-    return PageBody[Parked](items=items, next_cursor=page.next_cursor)
-
-
-@router.post(
-    "/v1/hospital/release",
-    summary="Retry or skip parked records",
-    tags=["hospital"],
-    status_code=202,
-    dependencies=JSON_BODY,
-)
-async def release(parts: PartsOf, who: Admin, body: Release) -> Released:
-    """Ask the task to replay, or to skip, everything parked under a key; who and why are kept."""
-    waiting = parts.views.hospital.under(body.task, body.park_key)
-    if not waiting:
-        raise Problem("nothing-parked", "The record may have been released already.")
-    request = ReleaseParked(
-        task=body.task,
-        park_key=body.park_key,
-        action=ReleaseAction(body.action),
-        requested_by=who.name,
-        reason=body.reason,
-        requested_at_us=parts.now_us(),
-    )
-    first = waiting[0]
-    await parts.appender.append(first.topic, request, partition=first.partition)
-    return Released(task=body.task, park_key=body.park_key, records=len(waiting))
 
 
 @router.get("/v1/rejected", summary="List refusals", tags=["hospital"])

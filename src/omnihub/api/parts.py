@@ -12,7 +12,11 @@ from omnihub.api.showing import Opener
 from omnihub.broker.ports import Appender
 from omnihub.connect.ingress import Ingress
 from omnihub.connect.personal import Tokens
+from omnihub.contracts.codec import Codec
+from omnihub.contracts.sealing import Sealer
+from omnihub.contracts.topics import Topics
 from omnihub.model.ids import LocationId, TenantId
+from omnihub.model.records import ParkedBody, ParkedRecord
 from omnihub.ops.health import Health
 from omnihub.ops.keys import Guard, KeyEntry, Scope
 from omnihub.ops.metrics import Metrics
@@ -37,7 +41,10 @@ class Parts:
     targets: Callable[[], Sequence[tuple[str, str]]]
     now_us: Callable[[], int]
     tokens: Tokens
-    opener: Opener
+    sealer: Sealer
+    codec: Codec
+    topics: Topics
+    body_of: Callable[[ParkedRecord], ParkedBody | None]
     requests: Requests
     stores: Mapping[LocationId, StoreLocation]
     body_limit_bytes: int = 2 * 1024 * 1024
@@ -49,6 +56,11 @@ class Parts:
         return OrderDesk(
             self.tenant, self.tokens, orders, self.requests, self.appender, self.now_us
         )
+
+    @property
+    def opener(self) -> Opener:
+        """Return what opens sealed fields."""
+        return self.sealer.open_record
 
     def opener_for(self, who: KeyEntry) -> Opener | None:
         """Return what opens sealed fields, None for whoever may not see what is personal."""

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Header, Response
 from omnihub.api.auth import Writer
 from omnihub.api.desk import KeyReused, UnknownOrder
 from omnihub.api.intake import order_id_for
-from omnihub.api.operate import JSON_BODY
+from omnihub.api.json_body import JSON_BODY
 from omnihub.api.order_bodies import Asked, Cancel, NewOrder, OrderAccepted, OrderDetail, Report
 from omnihub.api.orders import OrderPath
 from omnihub.api.parts import PartsOf

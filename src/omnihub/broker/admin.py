@@ -5,7 +5,7 @@ changes a topic that exists, and refuses to go on when one differs from the cont
 partition count or cleanup policy. Does not: delete anything.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,11 +152,25 @@ class TopicAdmin:
         count = self._partition_counts().get(topic, 0)
         consumer = Consumer(restore_consumer(self._cluster, "omnihub.admin"))
         try:
-            return [record for at in range(count) for record in _drain(consumer, topic, at)]
+            return [record for at in range(count) for record in _each(consumer, topic, at)]
         except KafkaException as error:
             raise _unavailable(f"read '{topic}'", error) from error
         finally:
             consumer.close()
+
+    def newest(self, topic: str, partition: int, keys: Collection[bytes]) -> dict[bytes, bytes]:
+        """Return the newest values of `keys` in one partition of a compacted topic."""
+        consumer = Consumer(restore_consumer(self._cluster, "omnihub.admin"))
+        found: dict[bytes, bytes | None] = {}
+        try:
+            for record in _each(consumer, topic, partition):
+                if record.key is not None and record.key in keys:
+                    found[record.key] = record.value
+        except KafkaException as error:
+            raise _unavailable(f"read '{topic}'", error) from error
+        finally:
+            consumer.close()
+        return {key: value for key, value in found.items() if value is not None}
 
     def _partition_counts(self, patience_s: float = _TIMEOUT_S) -> dict[str, int]:
         try:
@@ -214,18 +228,19 @@ class TopicAdmin:
         )
 
 
-def _drain(consumer: Consumer, topic: str, partition: int) -> list[RawRecord]:
+def _each(consumer: Consumer, topic: str, partition: int) -> Iterator[RawRecord]:
+    """Yield the records of a partition up to its present end."""
     low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
-    found: list[RawRecord] = []
     if low >= end:
-        return found
+        return
     consumer.assign([TopicPartition(topic, partition, low)])
     while True:
         for message in consumer.consume(5_000, timeout=1.0):
             if message.error() is None:
-                found.append(_raw(message))
+                if message.offset() < end:
+                    yield _raw(message)
             elif message.error().code() == KafkaError._PARTITION_EOF:
-                return [record for record in found if record.offset < end]
+                return
             else:
                 raise KafkaException(message.error())
 

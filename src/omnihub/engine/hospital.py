@@ -107,7 +107,7 @@ class Hospital:
         self.waiting = {}
         self.parked = 0
         for park_key, queue in store.of_kind(ParkedQueue):
-            head = store.get((ParkedBody, _body_key(park_key, queue.first_index)))
+            head = store.get((ParkedBody, body_key(park_key, queue.first_index)))
             if not isinstance(head, ParkedBody):
                 raise self._lost()
             self.waiting[park_key] = Head(head.waits_for, head.parked_at_us)
@@ -150,7 +150,7 @@ class Hospital:
             return
         index = queue.first_index
         self.parked -= 1
-        self._overlay.delete(ParkedBody, _body_key(park_key, index))
+        self._overlay.delete(ParkedBody, body_key(park_key, index))
         self._outputs.remove(HOSPITAL_TOPIC, _shown_key(self._task, park_key, index))
         if index + 1 == queue.next_index:
             self._overlay.delete(ParkedQueue, park_key)
@@ -208,14 +208,14 @@ class Hospital:
         if self.parked > self._limit:
             raise InvariantBroken(
                 f"{self._task} has {self._limit} records parked in one partition. Mend what makes "
-                "them fail, start with a higher parked_limit, then: omnihub hospital release"
+                "them fail, start with a higher workers.parked_limit, then release them"
             )
 
     def _queue_of(self, park_key: str) -> ParkedQueue | None:
         return self._overlay.get(ParkedQueue, park_key)
 
     def _body_at(self, park_key: str, index: int) -> ParkedBody:
-        body = self._overlay.get(ParkedBody, _body_key(park_key, index))
+        body = self._overlay.get(ParkedBody, body_key(park_key, index))
         if body is None:
             raise self._lost()
         return body
@@ -228,7 +228,7 @@ class Hospital:
         self._write(park_key, self.first_index(park_key), body)
 
     def _write(self, park_key: str, index: int, body: ParkedBody) -> None:
-        self._overlay.put(_body_key(park_key, index), body)
+        self._overlay.put(body_key(park_key, index), body)
         shown = ParkedRecord(
             task=self._task,
             park_key=park_key,
@@ -283,7 +283,8 @@ def _instance_of(record: Record | None) -> InstanceId:
     return InstanceId(found)
 
 
-def _body_key(park_key: str, index: int) -> str:
+def body_key(park_key: str, index: int) -> str:
+    """Return the key of the row that holds a parked record."""
     return f"{park_key}{SEPARATOR}{index:012d}"
 
 

@@ -75,6 +75,8 @@ class WorkerCount(Section):
     restart), or in memory (read from the changelogs at every start)."""
     cached_rows: int = Field(100_000, ge=1_000, le=100_000_000)
     """With `disk`: how many decoded rows a worker holds in memory, about 1 KiB each."""
+    parked_limit: int = Field(100_000, ge=1)
+    """Most records parked in one partition of a task; at this bound its worker stops."""
 
 
 class PartitionSettings(Section):

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, distinct, func, select
 
 from omnihub.model.records import ActOutcome, ParkedRecord, ReleaseAction
 from omnihub.views import schema
+from omnihub.views.parked import Cause, Wanted
 from omnihub.views.rows import Page, Rows
 
 _QUEUE_ORDER = ("task", "park_key", "queue_index")
@@ -46,34 +47,15 @@ class Backlog:
     oldest_at_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why records of one task wait: how many, in how many queues."""
-
-    task: str
-    error_class: str
-    records: int
-    queues: int
-    oldest_at_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which parked records are asked for; None means any."""
-
-    task: str | None = None
-    error_class: str | None = None
-    instance: str | None = None
-    parked_before_us: int | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return what a row must fulfil."""
-        columns = schema.PARKED.c
-        equal = ("task", "error_class", "instance")
-        found = [columns[name] == told for name in equal if (told := getattr(self, name))]
-        if self.parked_before_us is not None:
-            found.append(columns.parked_at_us < self.parked_before_us)
-        return found
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    """Return what a row must fulfil."""
+    columns = schema.PARKED.c
+    equal = ("task", "error_class", "instance", "park_key")
+    told = [(name, getattr(wanted, name)) for name in equal]
+    found = [columns[name] == value for name, value in told if value is not None]
+    if wanted.parked_before_us is not None:
+        found.append(columns.parked_at_us < wanted.parked_before_us)
+    return found
 
 
 class HospitalViews:
@@ -84,7 +66,7 @@ class HospitalViews:
 
     def page(self, wanted: Wanted, cursor: str | None, limit: int) -> Page[ParkedRecord]:
         """Return parked records in queue order."""
-        where = wanted.conditions()
+        where = _conditions(wanted)
         return self._rows.page(ParkedRecord, schema.PARKED, where, _QUEUE_ORDER, cursor, limit)
 
     def under(self, task: str, park_key: str) -> tuple[ParkedRecord, ...]:
@@ -107,7 +89,7 @@ class HospitalViews:
             table.c.queue_index == first.c.first,
         )
         ordered = [table.c[name] for name in _QUEUE_ORDER]
-        statement = select(table).join(first, is_head).where(*wanted.conditions())
+        statement = select(table).join(first, is_head).where(*_conditions(wanted))
         return self._rows.read(ParkedRecord, statement.order_by(*ordered).limit(limit))
 
     def acts(self, task: str, park_key: str) -> tuple[ActRow, ...]:
@@ -115,6 +97,11 @@ class HospitalViews:
         table = schema.ACTED
         where = and_(table.c.task == task, table.c.park_key == park_key)
         return self._rows.where(ActRow, table, where, "accepted_at_us", "log_offset")
+
+    def was_asked(self, request_id: str) -> bool:
+        """Tell whether a request was acted on, as far as the views know."""
+        table = schema.ACTED
+        return bool(self._rows.where(ActRow, table, table.c.request_id == request_id))
 
     def causes(self) -> tuple[Cause, ...]:
         """Return how much waits for which reason."""

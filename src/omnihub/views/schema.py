@@ -99,7 +99,10 @@ ACTED = _folded(
     *map(_text, ("requested_by", "reason", "topic", "record_type", "error_class", "error", "cure")),
     *map(_number, ("requested_at_us", "accepted_at_us", "partition", "offset")),
     *map(_number, ("records", "remaining")),
-    indexes=(Index("acted_by_queue", "task", "park_key", "accepted_at_us"),),
+    indexes=(
+        Index("acted_by_queue", "task", "park_key", "accepted_at_us"),
+        Index("acted_by_request", "request_id"),
+    ),
 )
 REJECTED = _folded(
     "rejected",

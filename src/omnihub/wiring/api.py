@@ -10,10 +10,12 @@ from omnihub.api.parts import Parts
 from omnihub.broker.appender import KafkaAppender
 from omnihub.connect.ingress import Ingress
 from omnihub.contracts.sealing import Sealer
+from omnihub.model.records import ParkedBody, ParkedRecord
 from omnihub.ops.observers import ConnectMetrics
 from omnihub.views.queries import Views
 from omnihub.views.requests import Requests
 from omnihub.views.schema import open_views
+from omnihub.wiring.hospital import bodies_of
 from omnihub.wiring.http import serving
 from omnihub.wiring.installation import Installation
 from omnihub.wiring.log import appender_of, codec_of, reader_of
@@ -81,11 +83,19 @@ def _parts(
         targets=lambda: _targets(install),
         now_us=lambda: time.time_ns() // 1000,
         tokens=tokens_of(install, vault),
-        opener=Sealer(vault).open_record,
+        sealer=Sealer(vault),
+        codec=codec_of(install),
+        topics=install.topics,
+        body_of=lambda head: _body_of(install, head),
         requests=requests,
         stores=install.store_locations(),
         body_limit_bytes=limit,
     )
+
+
+def _body_of(install: Installation, head: ParkedRecord) -> ParkedBody | None:
+    """Read what a parked record holds; in a thread of its own, so with a codec of its own."""
+    return bodies_of(install, codec_of(install), [head]).get(head.queue_index)
 
 
 def _targets(install: Installation) -> Sequence[tuple[str, str]]:

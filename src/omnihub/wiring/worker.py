@@ -63,7 +63,12 @@ def run_worker(install: Installation, slot: int, ops_port: int) -> None:
     reader = KafkaReader(install.cluster(), install.topics, Codec(ids, sealer))
     _follow(refs, reader, process.health, stop)
     worker = Worker(
-        WorkerSettings(install.cluster(), WORKER_GROUP, slot_name(slot)),
+        WorkerSettings(
+            install.cluster(),
+            WORKER_GROUP,
+            slot_name(slot),
+            parked_limit=install.settings.workers.parked_limit,
+        ),
         handlers(install, refs, ConnectMetrics(process.metrics), tokens_of(install, vault), sealer),
         Codec(ids, sealer),
         install.topics,

@@ -36,6 +36,7 @@ from omnihub.model.records import (
     ChannelAts,
     CrossReference,
     EventMeta,
+    ParkedBody,
     ParkedRecord,
     Product,
     ProductStatus,
@@ -187,6 +188,7 @@ class Hub:
 
     def __init__(self, folder: Path) -> None:
         self.vault = MemoryVault()
+        self.bodies: dict[int, ParkedBody] = {}
         # Every question is later than what a sealer remembers: a destroyed key is gone at once.
         sealer = Sealer(self.vault, seals_bodies=False, now_s=count(step=60).__next__)
         self.log = MemoryLog(Topics.load(), Codec(SchemaIds.offline(), sealer))
@@ -215,7 +217,10 @@ class Hub:
             targets=lambda: [("worker-0", "127.0.0.1:9400")],
             now_us=lambda: self.now_us,
             tokens=TOKENS,
-            opener=Sealer(self.vault).open_record,
+            sealer=Sealer(self.vault),
+            codec=self.log.codec,
+            topics=self.log.topics,
+            body_of=lambda head: self.bodies.get(head.offset),
             requests=Requests(engine),
             stores=STORES,
             body_limit_bytes=10_000,

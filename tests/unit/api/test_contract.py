@@ -24,7 +24,10 @@ from omnihub.api.parts import Parts
 from omnihub.broker.memory import MemoryLog
 from omnihub.connect.ingress import Ingress
 from omnihub.connect.kit import TOKENS
+from omnihub.contracts.codec import Codec
+from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.topics import Topics
+from omnihub.contracts.vault import MemoryVault
 from omnihub.model.ids import TenantId
 from omnihub.ops.health import Health
 from omnihub.ops.keys import Guard, KeyRing, Scope
@@ -66,7 +69,10 @@ def _hub(folder: Path) -> SimpleNamespace:
         targets=list,
         now_us=lambda: 0,
         tokens=TOKENS,
-        opener=lambda record: record,
+        sealer=Sealer(MemoryVault()),
+        codec=Codec.offline(),
+        topics=Topics.load(),
+        body_of=lambda head: None,
         requests=Requests(engine),
         stores={},
     )
