@@ -4,11 +4,13 @@ Guarantees: a payload that does not fit the connector's model parks with the pat
 never with the payload; a sender's fault becomes one `Rejected` event and nothing waits.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from omnihub.connect.errors import BadDelivery
 from omnihub.connect.sdk import Mapping, Refs
@@ -17,6 +19,9 @@ from omnihub.model.ids import EventId, InstanceId, TenantId, derive_id
 from omnihub.model.records import EventMeta, RawDelivery, Rejected, SourceEntity
 
 REJECTED_TOPIC = "omni.rejected.v1"
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_MAY_QUOTE = ("value_error", "assertion_error", "union_tag_invalid")
+"""Faults whose words are a model's own, or quote what they refuse."""
 T = TypeVar("T")
 Delivered = TypeVar("Delivered", RawDelivery, SourceEntity)
 
@@ -67,11 +72,21 @@ def understand(call: Callable[[], T]) -> T:
     except ValidationError as error:
         # include_input would copy the payload, and so personal data, into the hospital.
         faults = error.errors(include_input=False, include_url=False)[:3]
-        told = "; ".join(f"{'.'.join(map(str, at['loc']))}: {at['msg']}" for at in faults)
+        told = "; ".join(f"{_place(at)}: {_words(at)}" for at in faults)
         raise BadDelivery(
             f"the payload does not fit {error.title}: {told}",
             cure="mend it at the sender and send it again, or upgrade the connector, then retry",
         ) from None
+
+
+def _place(fault: ErrorDetails) -> str:
+    """Return the path of a fault; a key that is no field's name is payload."""
+    parts = (str(part) for part in fault["loc"])
+    return ".".join(part if part.isdigit() or _FIELD.fullmatch(part) else "*" for part in parts)
+
+
+def _words(fault: ErrorDetails) -> str:
+    return fault["type"] if fault["type"] in _MAY_QUOTE else fault["msg"]
 
 
 def rejection(

@@ -13,7 +13,7 @@ from omnihub.model.record import Record
 Headers = list[tuple[str, bytes]]
 CE_ID = "ce_id"
 CE_TYPE = "ce_type"
-_OWN_ID = ("meta", "command_id")
+_OWN_ID = ("meta", "event_id", "command_id")
 _ORIGIN = (
     "cause_id",
     "delivery_id",
