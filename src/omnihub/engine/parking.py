@@ -17,7 +17,6 @@ from omnihub.engine.hospital import BEHIND, Arrival, Diagnosis, Hospital
 from omnihub.engine.overlay import Overlay
 from omnihub.model.errors import InvariantBroken, ParkError, RetryableError
 from omnihub.model.record import Record
-from omnihub.model.records import TimerDue
 from omnihub.rules.rule import Handler
 
 log = structlog.get_logger(__name__)
@@ -72,8 +71,6 @@ class Parking:
 
     def key_of(self, record: Record, inbox_key: str) -> str:
         """Return the handler's park key; `inbox_key` where it has none."""
-        if type(record) is TimerDue:
-            return inbox_key
         try:
             return self._handler.park_key(record)
         except (RetryableError, InvariantBroken):

@@ -70,7 +70,10 @@ class Handler(Protocol):
         """The topic for `Rejected` events."""
 
     def park_key(self, record: Record) -> str:
-        """Return the key whose later records wait when this record cannot be processed."""
+        """Return the key whose later records wait when this record cannot be processed.
+
+        A handler that arms timers is asked about its `TimerDue`, too.
+        """
 
     def handle(self, record: Record, rows: Rows, out: Out) -> None:
         """Process one record.

@@ -57,7 +57,12 @@ class StockRule(Rule):
         self.reservations = Reservations(policy)
 
     def park_key(self, record: Record) -> str:
-        """Stock waits per SKU and location; a movement waits where it takes goods from."""
+        """Stock waits per SKU and location; a movement waits where it takes goods from.
+
+        What is asked of reservations, and their deadlines, wait per SKU.
+        """
+        if isinstance(record, TimerDue):
+            return f"{record.key.partition(':')[2]}:"
         location = getattr(record, "location", None) or getattr(record, "from_location", None)
         location = location or getattr(record, "to_location", None)
         return f"{getattr(record, 'sku', '')}:{location or ''}"

@@ -19,6 +19,7 @@ from omnihub.model.records import (
     ReleaseParked,
     StockLevel,
     StockMoved,
+    TimerDue,
 )
 from omnihub.rules.rule import Rule, on, on_timer
 
@@ -61,6 +62,8 @@ class Adder(Rule):
         self.outages = 0
 
     def park_key(self, record):
+        if isinstance(record, TimerDue):
+            return record.key
         if record.reason == "keyless":
             raise KeyError("no key for this one")
         return record.sku

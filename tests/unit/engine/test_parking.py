@@ -108,6 +108,20 @@ def test_the_queue_survives_a_restart(story):
     assert play.names() == ["b"]
 
 
+def test_a_deadline_waits_behind_what_is_parked_of_its_key(story):
+    play = story()
+    tell(play, ("a", "x", "remind"), ("b", "y", "remind"), ("c", "x", "bug"))
+    play.advance(10)
+    assert sorted(play.names()) == ["a", "b", "due-b"]
+    assert [(r.record_type, r.error_class) for r in play.waiting()] == [
+        ("StockMoved", "ZeroDivisionError"),
+        ("TimerDue", "Behind"),
+    ]
+    play.release(SKIP)
+    assert sorted(play.names()) == ["a", "b", "due-a", "due-b"]
+    assert play.waiting() == []
+
+
 def test_a_release_meant_for_another_task_is_ignored(story):
     play = story()
     tell(play, ("a", "x", "bug"))

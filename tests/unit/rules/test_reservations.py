@@ -556,3 +556,15 @@ def test_each_word_on_a_reservation_has_an_id_of_its_own(desk):
     told = [e for e in desk.emitted_to(StockRule.events) if isinstance(e, ReservationChanged)]
     assert [each.status.value for each in told] == ["HELD", "COMMITTED", "CONSUMED"]
     assert len({each.meta.event_id for each in told}) == 3
+
+
+def test_a_deadline_waits_where_the_requests_about_its_reservation_wait(desk):
+    desk.count(SHOP, 5)
+    desk.reserve("r", 2)
+    [((name, timer_id), (key, due_at_us))] = desk.timers.items()
+    due = TimerDue(
+        name=name, key=key, timer_id=timer_id, due_at_us=due_at_us, fired_at_us=due_at_us
+    )
+    told = {"order_id": OrderId("o1"), "reservation_id": ReservationId("r"), "sku": SKU}
+    commit = CommitReservation(meta=desk.meta(), **told)
+    assert desk.handler.park_key(due) == desk.handler.park_key(commit)
