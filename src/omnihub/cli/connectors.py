@@ -5,11 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from omnihub.cli.backfill import backfill, backfills
 from omnihub.cli.context import JsonOption, OpsPort, become_child, options_of
 from omnihub.cli.output import Exit, print_json, print_rows, stderr
 from omnihub.model.errors import ConfigurationError
 
 app = typer.Typer(help="Connected systems.", no_args_is_help=True)
+app.command()(backfill)
+app.command()(backfills)
 Name = Annotated[str, typer.Argument(help="Instance name in omnihub.yaml.")]
 
 

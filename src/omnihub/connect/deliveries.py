@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from omnihub.connect.lanes import Lane, raw_topic
 from omnihub.connect.pace import Time
 from omnihub.connect.personal import Digest, unkeyed
 from omnihub.connect.sdk import Delivery
@@ -58,4 +59,8 @@ class Acceptance:
     @property
     def topic(self) -> str:
         """Where raw deliveries of this connector type go."""
-        return f"omni.raw.{self.connector}.v1"
+        return raw_topic(self.connector)
+
+    def topic_of(self, lane: Lane) -> str:
+        """Return where those of one lane go."""
+        return raw_topic(self.connector, lane)

@@ -29,6 +29,11 @@ class Observer(Protocol):
     def polled(self, instance: InstanceId, stream: str, deliveries: int, at_us: int) -> None:
         """A poll is durable and its cursor saved at `at_us`: the stream is fresh until then."""
 
+    def listed(
+        self, instance: InstanceId, stream: str, deliveries: int, *, is_running: bool
+    ) -> None:
+        """A page of a backfill is durable; the last one ends it."""
+
     def failed(self, instance: InstanceId, part: str, error_class: str) -> None:
         """A poll, write or webhook failed and will be tried again."""
 
@@ -50,6 +55,11 @@ class Unobserved:
 
     def polled(self, instance: InstanceId, stream: str, deliveries: int, at_us: int) -> None:
         """See `Observer.polled`."""
+
+    def listed(
+        self, instance: InstanceId, stream: str, deliveries: int, *, is_running: bool
+    ) -> None:
+        """See `Observer.listed`."""
 
     def failed(self, instance: InstanceId, part: str, error_class: str) -> None:
         """See `Observer.failed`."""

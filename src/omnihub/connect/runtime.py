@@ -14,6 +14,7 @@ import httpx
 import structlog
 
 from omnihub.broker.ports import Appender, GroupReader, Reader
+from omnihub.connect.backfills import Backfills
 from omnihub.connect.config import Instance
 from omnihub.connect.cursors import Cursors
 from omnihub.connect.deliveries import Acceptance
@@ -22,6 +23,7 @@ from omnihub.connect.observer import Observer, Unobserved
 from omnihub.connect.pace import Backoff, Time
 from omnihub.connect.personal import Digest, unkeyed
 from omnihub.connect.refs import CrossReferences
+from omnihub.connect.rereading import Rereading
 from omnihub.connect.sdk import Connector, Context
 from omnihub.connect.sink import Sink
 from omnihub.connect.source import Source
@@ -77,7 +79,7 @@ class ConnectorRuntime:
         self._instance = instance
         self._ports = ports
         self._refs = refs
-        self._parts: list[Source | Sink | Tending] = []
+        self._parts: list[Source | Sink | Rereading | Tending] = []
 
     def faults(self) -> list[str]:
         """Return what does not work right now, in words; empty when all is well."""
@@ -122,10 +124,16 @@ class ConnectorRuntime:
             instance.tenant, connector.name, instance.id, time, digest=ports.digest
         )
         cursors = await Cursors.load(instance.id, ports.reader, ports.appender, time)
-        parts: list[Source | Sink | Tending] = [
-            Source(connector, stream, acceptance, ports.appender, cursors, ports.observer, time)
+        backfills = await Backfills(instance.id, ports.appender, time).load(ports.reader)
+        observer = ports.observer
+        parts: list[Source | Sink | Rereading | Tending] = [
+            Source(
+                connector, stream, acceptance, ports.appender, cursors, backfills, observer, time
+            )
             for stream in connector.streams()
         ]
+        rereading = Rereading(connector, acceptance, ports.appender, backfills, observer, time)
+        parts.append(rereading)
         parts += [
             Sink(
                 connector,
@@ -141,7 +149,8 @@ class ConnectorRuntime:
         ]
         parts.append(Tending(instance, connector.tend, ports, connector.tend_interval_s))
         self._parts = parts
-        await _until_stop([part.run(stop) for part in parts], self._follow(), stop)
+        following = [self._follow(), rereading.follow(ports.reader)]
+        await _until_stop([part.run(stop) for part in parts], following, stop)
 
     async def _follow(self) -> None:
         """Follow the cross-references for ever; a log that is away must not end the instance."""
@@ -198,13 +207,14 @@ class Tending:
 
 async def _until_stop(
     loops: list[Coroutine[Any, Any, None]],
-    background: Coroutine[Any, Any, None],
+    background: list[Coroutine[Any, Any, None]],
     stop: asyncio.Event,
 ) -> None:
     """Run all until `stop`; one that ends with an error ends the rest and is raised."""
     async with asyncio.TaskGroup() as group:
-        follower = group.create_task(background)
+        followers = [group.create_task(each) for each in background]
         for loop in loops:
             group.create_task(loop)
         await stop.wait()
-        follower.cancel()
+        for follower in followers:
+            follower.cancel()

@@ -2,7 +2,9 @@
 
 Guarantees: a crash at any point loses nothing; at worst the last batch is accepted again and its
 facts and states are recognised later. Errors wait and try again; an offset that upstream no longer
-has is never skipped. Does not: understand what it carries.
+has is never skipped. What a stream lists from its beginning (a first load, a sweep) travels in the
+bulk lane until the poll has caught up; changes and files travel live.
+Does not: understand what it carries.
 """
 
 import asyncio
@@ -12,12 +14,15 @@ from typing import Any
 import structlog
 
 from omnihub.broker.ports import Appender
+from omnihub.connect.backfills import Backfills
 from omnihub.connect.cursors import Cursors
 from omnihub.connect.deliveries import Acceptance
+from omnihub.connect.lanes import Lane
 from omnihub.connect.observer import Observer
 from omnihub.connect.pace import Backoff, Time
-from omnihub.connect.sdk import Batch, Connector, Offset, Stream
+from omnihub.connect.sdk import Batch, Connector, Delivery, Offset, Stream
 from omnihub.model.errors import OmniHubError
+from omnihub.model.records import DeliveryKind
 
 POLL_LIMIT = 200
 _log = structlog.get_logger()
@@ -33,6 +38,7 @@ class Source:
         acceptance: Acceptance,
         appender: Appender,
         cursors: Cursors,
+        backfills: Backfills,
         observer: Observer,
         time: Time,
     ) -> None:
@@ -42,6 +48,7 @@ class Source:
         self._acceptance = acceptance
         self._appender = appender
         self._cursors = cursors
+        self._backfills = backfills
         self._observer = observer
         self._time = time
         self._backoff = Backoff(time)
@@ -71,9 +78,12 @@ class Source:
         name = self._stream.name
         at = self._cursors.at(name)
         batch = await self._connector.poll(self._stream, at, POLL_LIMIT)
+        is_listing = await self._is_listing(at, batch)
         if batch.deliveries:
-            await self._accept(at, batch)
+            await self._accept(at, batch, is_listing=is_listing)
         await self._cursors.save(name, batch.next)
+        if is_listing:
+            await self._note_listing(batch)
         if batch.deliveries:
             await self._connector.ack(self._stream, batch)
         self._observer.polled(
@@ -81,13 +91,38 @@ class Source:
         )
         return batch.more
 
-    async def _accept(self, at: Offset | None, batch: Batch) -> None:
+    async def _is_listing(self, at: Offset | None, batch: Batch) -> bool:
+        """Tell whether `batch` belongs to a listing from the beginning of the stream.
+
+        One begins where nothing was read before and there is more than this page.
+        """
+        running = self._backfills.running(self._stream.name)
+        if at is None and batch.next is not None and batch.deliveries:
+            if running is None or running.is_asked:
+                await self._backfills.begin_listing(self._stream.name)
+            return True
+        return running is not None and not running.is_asked
+
+    async def _note_listing(self, batch: Batch) -> None:
+        name, count = self._stream.name, len(batch.deliveries)
+        running = self._backfills.running(name)
+        if running is None:
+            return
+        if batch.more:
+            self._backfills.count(name, count)
+        else:
+            await self._backfills.note(running, None, count, is_over=True)
+        self._observer.listed(self._acceptance.instance, name, count, is_running=batch.more)
+
+    async def _accept(self, at: Offset | None, batch: Batch, *, is_listing: bool) -> None:
         place = json.dumps(at, sort_keys=True)
-        raw = [
-            self._acceptance.polled(self._stream.name, place, delivery)
-            for delivery in batch.deliveries
-        ]
-        await self._appender.append_many(self._acceptance.topic, raw)
+        by_lane: dict[Lane, list[Delivery]] = {}
+        for delivery in batch.deliveries:
+            is_bulk = is_listing and delivery.kind is DeliveryKind.POLL
+            by_lane.setdefault(Lane.BULK if is_bulk else Lane.LIVE, []).append(delivery)
+        for lane, deliveries in by_lane.items():
+            raw = [self._acceptance.polled(self._stream.name, place, each) for each in deliveries]
+            await self._appender.append_many(self._acceptance.topic_of(lane), raw)
 
     def _failed(self, error: Exception) -> float:
         self.fault = f"{self._stream.name}: {error}"

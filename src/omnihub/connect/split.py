@@ -2,9 +2,11 @@
 
 Guarantees: webhook, poll, file and refetch of one entity end in one partition, keyed by what the
 entity is called at its source. A delivery that cannot be read waits alone in the hospital.
+The bulk lane has a task of its own; its entities wait for the valve (see `valve`).
 Does not: understand an entity (translate does), or remember anything.
 """
 
+from omnihub.connect.lanes import Lane, entity_topic, raw_topic, task_name
 from omnihub.connect.understanding import (
     REJECTED_TOPIC,
     OpenBody,
@@ -21,15 +23,19 @@ from omnihub.rules.rule import Out, Rows
 
 
 class Split:
-    """The handler of one connector type's raw topic."""
+    """The handler of one connector type's raw topic of one lane."""
 
     def __init__(
-        self, connector: str, instances: Understandings, open_body: OpenBody = as_it_is
+        self,
+        connector: str,
+        instances: Understandings,
+        open_body: OpenBody = as_it_is,
+        lane: Lane = Lane.LIVE,
     ) -> None:
-        self.name = f"split-{connector}"
-        self.inbox = f"omni.raw.{connector}.v1"
+        self.name = task_name("split", connector, lane)
+        self.inbox = raw_topic(connector, lane)
         self.rejects = REJECTED_TOPIC
-        self._entities = f"omni.entity.{connector}.v1"
+        self._entities = entity_topic(connector, lane)
         self._instances = instances
         self._open_body = open_body
 

@@ -20,6 +20,7 @@ import msgspec
 from omnihub.connect.content import clamped, event_ids, fact_hash, retold, state_hash
 from omnihub.connect.corrections import Corrector, refusal_of
 from omnihub.connect.entities import entity_key, fact_key, state_key
+from omnihub.connect.lanes import entity_topic, task_name
 from omnihub.connect.observer import Observer, Unobserved, Verdict
 from omnihub.connect.personal import Digest, unkeyed
 from omnihub.connect.sdk import Fact, State
@@ -63,8 +64,8 @@ class Translate:
         open_body: OpenBody = as_it_is,
         digest: Digest = unkeyed,
     ) -> None:
-        self.name = f"translate-{connector}"
-        self.inbox = f"omni.entity.{connector}.v1"
+        self.name = task_name("translate", connector)
+        self.inbox = entity_topic(connector)
         self.rejects = REJECTED_TOPIC
         self._instances = instances
         self._inbox_of = inbox_of

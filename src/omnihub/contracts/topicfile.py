@@ -20,10 +20,13 @@ from omnihub.model.record import Record
 from omnihub.model.records import RECORDS
 
 Cleanup = Literal["delete", "compact"]
+Lane = Literal["live", "bulk"]
 PLACEHOLDERS = ("connector", "instance", "task")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _KEY_FIELD = re.compile(r"\{([^{}]*)\}")
-_TOPIC_KEYS = {"name", "records", "partition_by", "partitions", "cleanup", "retention_hours"}
+_TOPIC_KEYS = {
+    *("name", "records", "partition_by", "partitions", "cleanup", "retention_hours", "lane"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class TopicPattern:
     cleanup: Cleanup
     retention_hours: int | None
     partition_by: str | None
+    lane: Lane = "live"
 
     @cached_property
     def placeholder(self) -> str | None:
@@ -125,7 +129,16 @@ class _Checker:
             cure = f"Use inbox or one of partition_counts: {sorted(counts)}."
             raise self.error(f"{path}.partitions", partitions, "no such count", cure)
         cleanup, hours = self.retention(entry, path)
-        return TopicPattern(name, records, partitions, cleanup, hours, entry.get("partition_by"))
+        lane = self.lane(entry.get("lane", "live"), f"{path}.lane")
+        part = entry.get("partition_by")
+        return TopicPattern(name, records, partitions, cleanup, hours, part, lane)
+
+    def lane(self, lane: Any, path: str) -> Lane:
+        for known in get_args(Lane):
+            if lane == known:
+                found: Lane = known
+                return found
+        raise self.error(path, lane, "no such lane", "Use live or bulk.")
 
     def name(self, name: Any, path: str) -> str:
         if not isinstance(name, str) or not re.fullmatch(r"omni\.[a-z0-9.{}]+\.v[0-9]+", name):

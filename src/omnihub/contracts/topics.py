@@ -12,7 +12,7 @@ from pathlib import Path
 
 from omnihub.contracts.avsc import schemas_dir
 from omnihub.contracts.errors import ContractError
-from omnihub.contracts.topicfile import Cleanup, TopicPattern, read_topics
+from omnihub.contracts.topicfile import Cleanup, Lane, TopicPattern, read_topics
 from omnihub.model.record import Record
 from omnihub.model.records import RECORDS, ReleaseParked, TimerDue
 
@@ -70,6 +70,7 @@ class TopicSpec:
     retention_hours: int | None
     records: Mapping[type[Record], KeyTemplate]
     partition_by: KeyTemplate | None = None
+    lane: Lane = "live"
 
     def key_of(self, record: Record) -> str:
         """Return the record key of `record` on this topic."""
@@ -225,4 +226,5 @@ def _concrete(pattern: TopicPattern, name: str, partitions: int) -> TopicSpec:
         retention_hours=pattern.retention_hours,
         records={by_name[kind]: KeyTemplate(text) for kind, text in pattern.records.items()},
         partition_by=KeyTemplate(pattern.partition_by) if pattern.partition_by else None,
+        lane=pattern.lane,
     )

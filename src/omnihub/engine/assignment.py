@@ -13,7 +13,7 @@ Does not: process records (see `worker`).
 import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -43,8 +43,10 @@ class Assignment:
         name: str,
         make_task: Callable[[str, int], Task],
         observer: EngineObserver,
+        delivered: Callable[[Consumer, Collection[At]], None] = lambda _, __: None,
     ) -> None:
         self._cluster = cluster
+        self._delivered = delivered
         self._name = name
         self._make_task = make_task
         self._observer = observer
@@ -116,6 +118,7 @@ class Assignment:
         """Fetch from each task's next offset; what was fetched before is forgotten."""
         at = self.tasks.items()
         consumer.assign([TopicPartition(*where, task.next_offset) for where, task in at])
+        self._delivered(consumer, self.tasks)
 
     def go_past_lost(self, consumer: Consumer, at: At) -> None:
         """Read on at the log's start where retention has passed a task's next record.

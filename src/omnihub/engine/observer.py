@@ -30,6 +30,10 @@ class EngineObserver(Protocol):
     def lagging(self, lags: dict[tuple[str, int], int]) -> None:
         """Records not yet read, by input topic and partition."""
 
+    def laned(self, live_lag_s: float, bulk_records: int, paused: int) -> None:
+        """How long ago nothing live waited, how much bulk does, and how many of its partitions are
+        shut for what is live."""
+
     def parked(self, task: str, partition: int, records: int) -> None:
         """So many records wait in the hospital of one task partition."""
 
@@ -56,6 +60,9 @@ class Unobserved:
         """See `EngineObserver`."""
 
     def lagging(self, lags: dict[tuple[str, int], int]) -> None:
+        """See `EngineObserver`."""
+
+    def laned(self, live_lag_s: float, bulk_records: int, paused: int) -> None:
         """See `EngineObserver`."""
 
     def parked(self, task: str, partition: int, records: int) -> None:

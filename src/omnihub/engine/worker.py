@@ -5,6 +5,7 @@ it touched; after a crash the successor continues as if nothing had happened. A 
 after the batch was processed and ends before the next poll, so no rebalance falls inside one. Any
 failure rolls back to the last commit and tries again, with growing pauses; a batch that failed
 twice is halved, down to one record. Two holders of one slot never fight: the fenced one stops.
+Inboxes of the bulk lane are read only while nothing live waits (see `lanes`).
 Does not: restart itself (the supervisor does), or speed up one task with several threads.
 """
 
@@ -30,6 +31,7 @@ from omnihub.engine.errors import (
     TaskRefused,
     TransactionLost,
 )
+from omnihub.engine.lanes import LIVE_LAG_S, BulkLane
 from omnihub.engine.observer import EngineObserver, Unobserved
 from omnihub.engine.store import MemoryStores, Stores
 from omnihub.engine.task import PARKED_LIMIT, Input, Task
@@ -45,6 +47,10 @@ LAG_REPORT_S = 1.0
 SLICE_S = 5.0
 """So long may a batch run before what is done of it is committed: a group that hears nothing for
 `max.poll.interval.ms` gives the partitions away, and the next owner would do no better."""
+LOOK_S = 0.1
+UNREAD_ALLOWED = 100
+"""Fewer records than this may be none: markers of transactions count in a log's end."""
+SAMPLE = 100
 RETRY_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
@@ -84,6 +90,7 @@ class Worker:
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         make_transactions: MakeTransactions = Transactions,
         stage: Stage = no_stage,
+        must_bulk_wait: Callable[[], bool] = lambda: False,
     ) -> None:
         self._settings = settings
         self._handlers = {handler.inbox: handler for handler in handlers}
@@ -95,10 +102,18 @@ class Worker:
         self._now_us = now_us
         transactional_id = f"{settings.group}.{settings.slot}"
         self._transactions = make_transactions(settings.cluster, transactional_id, stage)
+        bulk = {inbox for inbox in self._handlers if topics.spec(inbox).lane == "bulk"}
+        self._bulk = BulkLane(bulk, must_bulk_wait)
         self._assignment = Assignment(
-            settings.cluster, settings.group, self._make_task, self._observer
+            settings.cluster,
+            settings.group,
+            self._make_task,
+            self._observer,
+            self._bulk.delivered,
         )
         self._batch_records = settings.batch_records
+        self._look_at = 0.0
+        self._is_drained = self._is_behind = False
         self._release_at = self._lag_at = self._collect_at = self._commit_at = 0.0
         self._failures = 0
         self._ends: dict[At, int] = {}
@@ -148,28 +163,69 @@ class Worker:
 
     def _turn(self, consumer: Consumer) -> None:
         try:
-            messages = self._poll(consumer)
+            began_s = time.monotonic()
+            worked = self._work_bulk(consumer)
+            bulk_s = time.monotonic() - began_s
+            messages = self._poll(consumer, is_urgent=worked > 0)
+            began_s = time.monotonic()
             if self._assignment.is_noted:
+                self._bulk.forget()
                 self._assignment.open(consumer)
                 return
-            self._process(messages, consumer)
+            live = self._bulk.sort_out(messages)
+            if live and self._bulk.partitions:
+                newest_ms = max(message.timestamp()[1] for message in live[-SAMPLE:])
+                self._bulk.meter.saw(self._now_us() / 1e6 - newest_ms / 1e3, began_s)
+            self._process(live, consumer)
             self._wake()
+            now_s = time.monotonic()
+            self._bulk.meter.turned(bulk_s + now_s - began_s, worked, now_s)
             self._commit(consumer)
             self._go_past_lost(consumer)
+            self._look(consumer)
             self._tidy(consumer)
         except RetryableError as error:
             self._recover(consumer, error)
 
-    def _poll(self, consumer: Consumer) -> list[Message]:
-        """Wait for a first message, then take what is there; return those that are records."""
+    def _work_bulk(self, consumer: Consumer) -> int:
+        """Work on bulk until the next commit is due anyway; return how many records that were."""
+        self._bulk.steer(consumer, time.monotonic())
+
+        def process(portion: Sequence[Message]) -> None:
+            self._process(portion, consumer)
+
+        return self._bulk.work(process, time.monotonic, self._commit_at)
+
+    def _poll(self, consumer: Consumer, *, is_urgent: bool) -> list[Message]:
+        """Wait for a first message, then take what is there; return those that are records.
+
+        With something to commit already (`is_urgent`) nothing is waited for.
+        """
         self._stop.wait(max(0.0, self._commit_at - time.monotonic()))
-        first = consumer.poll(self._settings.idle_wait_s)
+        first = consumer.poll(0.0 if is_urgent else self._settings.idle_wait_s)
         if first is None:
+            self._is_drained = True
             return []
         messages = [first]
         if self._batch_records > 1:
             messages += consumer.consume(self._batch_records - 1, 0)
+        self._is_drained = len(messages) < self._batch_records
         return [each for each in messages if each.error() is None or self._is_record(each)]
+
+    def _look(self, consumer: Consumer) -> None:
+        """Note whether everything live is read; ask for the logs' ends only while bulk waits."""
+        now_s = time.monotonic()
+        if not self._bulk.waiting:
+            self._is_behind = False
+        elif now_s >= self._look_at:
+            self._look_at = now_s + LOOK_S
+            self._is_behind = any(
+                unread > UNREAD_ALLOWED
+                for (topic, _), unread in self._unread(consumer).items()
+                if topic not in self._bulk.inboxes
+            )
+        if self._is_drained and not self._is_behind:
+            self._bulk.meter.drained_at_s = now_s
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
@@ -310,6 +366,7 @@ class Worker:
 
     def _recover(self, consumer: Consumer, error: RetryableError) -> None:
         """Roll back to the last commit, and try again; from the second failure on, with less."""
+        self._bulk.forget()
         log.warning("rolled back", error=type(error).__name__, detail=str(error))
         self._observer.aborted(type(error).__name__)
         self._failures += 1
@@ -332,16 +389,25 @@ class Worker:
         return min(error.retry_after_s or growing, LONGEST_PAUSE_S)
 
     def _report_lag(self, consumer: Consumer) -> None:
-        lags: dict[At, int] = {}
+        unread, bulk = self._unread(consumer), self._bulk
+        for task in self._assignment.tasks.values():
+            self._observer.parked(task.name, task.partition, task.hospital.parked)
+        self._observer.lagging(unread)
+        if bulk.partitions:
+            waiting = sum(count for at, count in unread.items() if at[0] in bulk.inboxes)
+            lag_s = bulk.meter.lag_s(time.monotonic())
+            self._observer.laned(lag_s, waiting, 0 if lag_s < LIVE_LAG_S else bulk.partitions)
+
+    def _unread(self, consumer: Consumer) -> dict[At, int]:
+        """Return the records not yet read by input partition, as of the latest fetch of each."""
+        unread: dict[At, int] = {}
         for at, task in self._assignment.tasks.items():
             try:
                 _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True)
             except KafkaException:
                 continue
-            read_to = max(task.next_offset, self._ends.get(at, 0))
-            lags[at] = max(0, end - read_to)
-            self._observer.parked(task.name, task.partition, task.hospital.parked)
-        self._observer.lagging(lags)
+            unread[at] = max(0, end - max(task.next_offset, self._ends.get(at, 0)))
+        return unread
 
     def _make_task(self, inbox: str, partition: int) -> Task:
         refuse_growth(inbox, partition, self._topics.spec(inbox).partitions)

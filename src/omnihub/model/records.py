@@ -378,6 +378,20 @@ class SubjectRow(Record, frozen=True, kw_only=True, gc=False):
     first_seen_us: int
 
 
+class Backfill(Record, frozen=True, kw_only=True, gc=False):
+    """A stream that is read from its beginning (or another place) in the bulk lane."""
+
+    AVRO_NAME: ClassVar[str] = "omnihub.Backfill"
+    instance: InstanceId
+    stream: str
+    is_asked: bool = False  # Somebody asked for it; otherwise the live poll itself reads a listing from its beginning.
+    offset: str | None = None  # Where one that was asked for goes on: JSON, in the connector's own words; null: at the beginning.
+    deliveries: int = 0  # Accepted so far, as of the latest note.
+    begun_at_us: int
+    saved_at_us: int
+    finished_at_us: int | None = None
+
+
 class DeliveryKind(StrEnum):
     """How a delivery reached the hub."""
 
@@ -1698,6 +1712,7 @@ RECORDS: tuple[type[Record], ...] = (
     SubjectLink,
     SubjectLinked,
     SubjectRow,
+    Backfill,
     SourceEntity,
     StockMoved,
     CorrectedFact,

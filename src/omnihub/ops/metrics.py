@@ -88,6 +88,15 @@ class Metrics:
         self.consumer_lag_records = self._gauge(
             "consumer_lag_records", "Records not yet read.", "group", "topic", "partition"
         )
+        self.live_lag_seconds = self._gauge(
+            "live_lag_seconds", "How long ago nothing live was left to read.", "group"
+        )
+        self.bulk_lag_records = self._gauge(
+            "bulk_lag_records", "Records of backfill not yet read.", "group"
+        )
+        self.partitions_paused = self._gauge(
+            "partitions_paused", "Partitions that may not be read now, and why.", "group", "cause"
+        )
         self.commit_duration_seconds = self._histogram(
             "commit_duration_seconds", "Time of a transaction's commit.", LATENCY_S, "group"
         )
@@ -145,6 +154,15 @@ class Metrics:
             "Until when everything of a stream is accepted.",
             "connector",
             "stream",
+        )
+        self.backfill_running = self._gauge(
+            "backfill_running",
+            "1 while a stream is read from its beginning.",
+            "connector",
+            "stream",
+        )
+        self.backfill_deliveries = self._counter(
+            "backfill_deliveries", "Pages accepted by backfills.", "connector", "stream"
         )
         self.retries = self._counter("retries", "Calls tried again.", "flow", "reason")
         self.commands_finished = self._counter(

@@ -32,6 +32,13 @@ class ConnectMetrics:
         position = self._metrics.source_position_timestamp_seconds.labels(instance, stream)
         position.set(at_us / 1e6)
 
+    def listed(
+        self, instance: InstanceId, stream: str, deliveries: int, *, is_running: bool
+    ) -> None:
+        """A page of a backfill is durable; the last one ends it."""
+        self._metrics.backfill_running.labels(instance, stream).set(int(is_running))
+        self._metrics.backfill_deliveries.labels(instance, stream).inc(deliveries)
+
     def failed(self, instance: InstanceId, part: str, error_class: str) -> None:
         """A poll, write or webhook failed and will be tried again."""
         self._metrics.connector_up.labels(instance).set(0)
@@ -95,6 +102,12 @@ class EngineMetrics:
         for (topic, partition), records in lags.items():
             gauge = self._metrics.consumer_lag_records.labels(self._group, topic, partition)
             gauge.set(records)
+
+    def laned(self, live_lag_s: float, bulk_records: int, paused: int) -> None:
+        """How long ago nothing live waited, and what of bulk does."""
+        self._metrics.live_lag_seconds.labels(self._group).set(live_lag_s)
+        self._metrics.bulk_lag_records.labels(self._group).set(bulk_records)
+        self._metrics.partitions_paused.labels(self._group, "live_lag").set(paused)
 
     def parked(self, task: str, partition: int, records: int) -> None:
         """Not exported here: the views own the backlog's figure, over all partitions."""

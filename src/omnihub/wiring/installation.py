@@ -12,6 +12,7 @@ from omnihub.broker import datalock
 from omnihub.broker.clients import Cluster
 from omnihub.broker.datadir import DataDir
 from omnihub.connect.config import Instance, Place, configure
+from omnihub.connect.lanes import tasks_of
 from omnihub.connect.registry import connector
 from omnihub.contracts.topics import Topics, TopicSpec
 from omnihub.model.errors import ConfigurationError
@@ -90,8 +91,7 @@ class Installation:
         """Return the inbox of every task, by task name."""
         tasks = {rule.name: rule.inbox for rule in RULES}
         for name in self.connector_types():
-            tasks[f"split-{name}"] = f"omni.raw.{name}.v1"
-            tasks[f"translate-{name}"] = f"omni.entity.{name}.v1"
+            tasks |= tasks_of(name)
         return tasks
 
     def topic_specs(self) -> list[TopicSpec]:

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 
 from omnihub.broker.reader import KafkaReader
 from omnihub.connect.config import channels_of, maps_of, understandings
+from omnihub.connect.lanes import Lane
 from omnihub.connect.observer import Observer
 from omnihub.connect.personal import Tokens
 from omnihub.connect.refs import CrossReferences
 from omnihub.connect.split import Split
 from omnihub.connect.translate import Translate
+from omnihub.connect.valve import Valve
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.sealing import Sealer
 from omnihub.engine.disk import DiskStores
@@ -36,6 +38,7 @@ from omnihub.rules.profiles import ProfileRule
 from omnihub.rules.results import ResultsRule
 from omnihub.rules.rule import Handler
 from omnihub.rules.stock import StockRule
+from omnihub.wiring.brake import SinkBrake
 from omnihub.wiring.installation import WORKER_GROUP, Installation
 from omnihub.wiring.log import ids_of
 from omnihub.wiring.privacy import tokens_of, vault_of
@@ -75,6 +78,7 @@ def run_worker(install: Installation, slot: int, ops_port: int) -> None:
         resolver=refs.resolves,
         stores=stores_of(install, slot),
         observer=ReadyWhenAssigned(process.metrics, process.health),
+        must_bulk_wait=SinkBrake(install, stop),
     )
     if not stop.is_set():
         worker.run(stop)
@@ -104,7 +108,8 @@ def handlers(
     connected: list[Handler] = []
     for connector in install.connector_types():
         known = understandings(install.instances, connector, refs, tokens)
-        connected.append(Split(connector, known, sealer.open_body))
+        connected += [Split(connector, known, sealer.open_body, lane) for lane in Lane]
+        connected.append(Valve(connector))
         connected.append(
             Translate(
                 connector,

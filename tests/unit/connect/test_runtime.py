@@ -16,7 +16,7 @@ from omnihub.model.ids import CommandId, InstanceId, Sku, TenantId
 from omnihub.model.records import Contact, SendMessage, SetStockLevel
 
 ME = InstanceId("me")
-RAW, RESULTS = "omni.raw.diary.v1", "omni.result.v1"
+RAW, RESULTS = "omni.raw.diary.bulk.v1", "omni.result.v1"
 
 
 @pytest.fixture

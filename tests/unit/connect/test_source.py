@@ -5,16 +5,18 @@ import asyncio
 import pytest
 
 from omnihub.broker.logerrors import LogUnavailable
+from omnihub.connect.backfills import BACKFILL_TOPIC, Backfills
 from omnihub.connect.cursors import CURSOR_TOPIC, Cursors
 from omnihub.connect.deliveries import Acceptance
 from omnihub.connect.errors import AuthFailed, OffsetGone, RateLimited, Transient
 from omnihub.connect.observer import Unobserved
-from omnihub.connect.sdk import Stream
+from omnihub.connect.sdk import Batch, Delivery, Stream
 from omnihub.connect.source import Source
 from omnihub.model.ids import InstanceId, TenantId
+from omnihub.model.records import DeliveryKind
 
 PAGES = Stream("pages", interval_s=7.0)
-RAW = "omni.raw.diary.v1"
+RAW, LIVE = "omni.raw.diary.bulk.v1", "omni.raw.diary.v1"
 ME = InstanceId("me")
 
 
@@ -56,14 +58,17 @@ def journal(log, notes):
 def start(diary, log, journal, virtual, notes):
     async def start(connector=diary):
         cursors = await Cursors.load(ME, log, journal, virtual.time)
+        backfills = await Backfills(ME, journal, virtual.time).load(log)
         acceptance = Acceptance(TenantId("t"), "diary", ME, virtual.time)
-        return Source(connector, PAGES, acceptance, journal, cursors, Unobserved(), virtual.time)
+        return Source(
+            connector, PAGES, acceptance, journal, cursors, backfills, Unobserved(), virtual.time
+        )
 
     return start
 
 
-async def bodies(log):
-    return sorted(entry.record.body for entry in await log.read_all([RAW]))
+async def bodies(log, topic=RAW):
+    return sorted(entry.record.body for entry in await log.read_all([topic]))
 
 
 async def test_raw_is_durable_before_the_cursor_and_the_cursor_before_the_acknowledgement(
@@ -78,7 +83,7 @@ async def test_raw_is_durable_before_the_cursor_and_the_cursor_before_the_acknow
     diary.ack = noted_ack
     system.pages = [b"1", b"2"]
     assert await (await start()).step() is True
-    assert notes == [RAW, CURSOR_TOPIC, "ack"]
+    assert notes == [BACKFILL_TOPIC, RAW, CURSOR_TOPIC, "ack"]
 
 
 async def test_a_restart_goes_on_where_the_cursor_stands(start, system, log):
@@ -153,3 +158,65 @@ async def test_errors_wait_by_their_class_and_are_told(
     await source.run(stop)
     assert source.fault is None
     assert await bodies(log) == [b"1"]
+
+
+async def test_what_a_first_start_lists_travels_in_bulk_and_changes_after_it_live(
+    start, system, log
+):
+    system.pages = [b"1", b"2"]
+    source = await start()
+    assert await source.step() is True
+    assert await source.step() is False  # Caught up.
+    system.pages += [b"3"]
+    await source.step()
+    assert await bodies(log) == [b"1", b"2"]
+    assert await bodies(log, LIVE) == [b"3"]
+
+
+async def test_a_restart_within_the_first_load_goes_on_in_bulk(start, system, log):
+    system.pages = [b"1"]
+    await (await start()).step()
+    system.pages += [b"2"]
+    await (await start()).step()
+    assert await bodies(log) == [b"1", b"2"]
+    assert await bodies(log, LIVE) == []
+
+
+async def test_a_restart_after_the_first_load_is_live(start, system, log):
+    system.pages = [b"1"]
+    source = await start()
+    await source.step()
+    await source.step()
+    system.pages += [b"2"]
+    await (await start()).step()
+    assert await bodies(log, LIVE) == [b"2"]
+
+
+async def test_the_end_of_a_first_load_tells_how_much_it_was(start, system, log, virtual, journal):
+    system.pages = [b"1", b"2", b"3"]
+    source = await start()
+    await source.step()
+    await source.step()
+    (backfill,) = [e.record for e in await log.read_all([BACKFILL_TOPIC]) if e.record][-1:]
+    assert (backfill.deliveries, backfill.is_asked) == (3, False)
+    assert backfill.finished_at_us is not None
+
+
+async def test_a_stream_without_an_offset_is_live(start, diary, log):
+    async def poll(stream, at, limit):
+        return Batch((Delivery("page", b"1"),), next=None, more=True)
+
+    diary.poll = poll
+    await (await start()).step()
+    assert await bodies(log, LIVE) == [b"1"]
+    assert await log.read_all([BACKFILL_TOPIC]) == []
+
+
+async def test_files_are_live_whatever_the_offset(start, diary, log):
+    async def poll(stream, at, limit):
+        return Batch((Delivery("f", b"1", kind=DeliveryKind.FILE),), next={"n": 1}, more=True)
+
+    diary.poll = poll
+    await (await start()).step()
+    assert await bodies(log, LIVE) == [b"1"]
+    assert await bodies(log) == []
