@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omnihub.broker.admin import TopicAdmin
 from omnihub.broker.appender import KafkaAppender
-from omnihub.broker.reader import KafkaReader
+from omnihub.broker.reader import KafkaReader, OnUndecodable, refuse
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.inline import own_schemas
@@ -59,9 +59,11 @@ def codec_of(install: Installation) -> Codec:
     return Codec(ids_of(install), sealer_of(install))
 
 
-def reader_of(install: Installation, codec: Codec) -> KafkaReader:
-    """Return a reader."""
-    return KafkaReader(install.cluster(), install.topics, codec)
+def reader_of(
+    install: Installation, codec: Codec, on_undecodable: OnUndecodable = refuse
+) -> KafkaReader:
+    """Return a reader; it stops at a value that cannot be decoded, unless told otherwise."""
+    return KafkaReader(install.cluster(), install.topics, codec, on_undecodable)
 
 
 def appender_of(install: Installation, codec: Codec) -> KafkaAppender:

@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from omnihub.broker.admin import TopicAdmin
-from omnihub.broker.ports import Entry, Reader
+from omnihub.broker.ports import Entry, Position, Reader
 from omnihub.connect.config import channels_of, maps_of, understandings
 from omnihub.connect.refs import CrossReferences
 from omnihub.connect.replaying import Difference, Remembered, Shadow, Unread
 from omnihub.connect.replays import Replay, requests_of
 from omnihub.connect.translate import Translate
 from omnihub.contracts.codec import Codec
+from omnihub.contracts.errors import Undecodable
 from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.vault import PassingVault
 from omnihub.engine.store import SEPARATOR, row_key
@@ -94,7 +95,8 @@ class Replayer:
         # A shadow must not leave keys behind for people that it only thought of.
         self.sealer = Sealer(PassingVault(self.vault))
         self.codec = Codec(ids_of(install), self.sealer)
-        self.reader: Reader = reader_of(install, self.codec)
+        self._undecodable: list[Unread] = []
+        self.reader: Reader = reader_of(install, self.codec, self._pass_over)
         self.refs = CrossReferences(maps_of(install.instances), channels_of(install.instances))
         self.tokens = tokens_of(install, self.vault)
 
@@ -114,6 +116,7 @@ class Replayer:
             comparison.deliveries += shadow.deliveries
             comparison.entities += shadow.entities
             comparison.unread += shadow.unread
+        comparison.unread += self._undecodable
         return comparison
 
     async def consequences(self, requests: Requests) -> Consequences:
@@ -147,6 +150,11 @@ class Replayer:
                     asked += len(part)
                     self._progress("Asking for corrections", asked, total)
         return asked
+
+    def _pass_over(self, at: Position, error: Undecodable) -> None:
+        """One bad value must not keep all others from being corrected."""
+        place = f"{at.topic}/{at.partition}/{at.offset}"
+        self._undecodable.append(Unread(place, str(error)))
 
     def _types(self, connector: str | None) -> list[str]:
         types = self._install.connector_types()
