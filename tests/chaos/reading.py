@@ -112,7 +112,12 @@ def committed(
 def owners(bootstrap: str, group: str) -> dict[tuple[str, int], str]:
     """Return which static member of a group has which partition, as its coordinator tells it."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    described = admin.describe_consumer_groups([group])[group].result(TIMEOUT_S)
+    try:
+        described = admin.describe_consumer_groups([group])[group].result(TIMEOUT_S)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return {}
+        raise
     return {
         (place.topic, place.partition): member.group_instance_id
         for member in described.members

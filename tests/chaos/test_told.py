@@ -19,10 +19,12 @@ def test_late_and_out_of_order(trial: Trial) -> Verdict:
     told = [(f"p{n}", version) for n in range(PRODUCTS) for version in range(VERSIONS)]
     trial.dice.shuffle(told)
     with Supervisor(diary) as workers:
-        workers.add("a", trial.stage("KILL", until=6))
+        workers.add("a", trial.stage("KILL", until=3))
         for product, version in told:
             diary.tell("product", product, version, title=f"{product} as of {version}")
-        return diary.settle(workers)
+        verdict = diary.settle(workers)
+        deaths = workers.deaths
+    return verdict.expect(deaths == 1, f"{deaths} workers were killed, not one")
 
 
 @scenario(
