@@ -38,16 +38,16 @@ from omnihub.model.records import (
 WORKER = Path(__file__).with_name("worker.py")
 PARTITIONS = 4
 CONTRACT = """
-partition_counts: {default: 4}
+partition_counts: {default: 8, few: 4}
 topics:
   - name: omni.entity.{connector}.v1
     records: {SourceEntity: "{tenant}:{instance}:{type}:{entity_id}"}
-    partitions: default
+    partitions: few
     cleanup: delete
     retention_hours: 24
   - name: omni.MARK.told.v1
     records: {StockMoved: "{meta.entity}", ProductUpserted: "{meta.entity}"}
-    partitions: default
+    partitions: few
     cleanup: delete
     retention_hours: 24
   - name: omni.hospital.state.v1

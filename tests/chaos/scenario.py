@@ -5,7 +5,7 @@
         installation = trial.installation()
         with Supervisor(installation, "a", "b") as workers:
             warm_up(installation, workers)
-            strike(installation, workers, "a", "begun:30:STOP")
+            strike(installation, workers, "a", "begun:10:STOP")
             return settle(installation, workers)
 
 The decorator makes two tests of it: `[sound]` must find nothing, the other must find what its bug

@@ -11,7 +11,7 @@ from chaos.installation import Installation
 
 ZOMBIE_S = 10.0
 """Session (6 s), then a heartbeat (2 s) until another has taken over."""
-STOP_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 40.0
 
 
 class Slot:
@@ -137,7 +137,7 @@ class Supervisor:
 
 
 def wait_until(
-    is_true: Callable[[], bool], timeout_s: float = 30, what: str = "it never came true"
+    is_true: Callable[[], bool], timeout_s: float = 60, what: str = "it never came true"
 ) -> None:
     """Look ten times a second until something is true."""
     until = time.monotonic() + timeout_s

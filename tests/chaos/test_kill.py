@@ -17,7 +17,7 @@ def test_kill_at_each_stage(trial: Trial) -> Verdict:
         warm_up(installation, workers)
         for stage in STAGES:
             slot = trial.dice.choice("ab")
-            strike(installation, workers, slot, f"{stage}:{trial.dice.randrange(1, 20)}:KILL")
+            strike(installation, workers, slot, f"{stage}:{trial.dice.randrange(1, 10)}:KILL")
         return settle(installation, workers)
 
 
@@ -45,5 +45,5 @@ def test_random_faults(trial: Trial) -> Verdict:
     with Supervisor(installation, "a", "b") as workers:
         warm_up(installation, workers)
         for signal in ("KILL", "STOP", "KILL", "KILL"):
-            strike(installation, workers, trial.dice.choice("ab"), trial.stage(signal, until=40))
+            strike(installation, workers, trial.dice.choice("ab"), trial.stage(signal, until=20))
         return settle(installation, workers)

@@ -15,7 +15,7 @@ def test_zombie(trial: Trial) -> Verdict:
     installation = trial.installation()
     with Supervisor(installation, "a", "b") as workers:
         warm_up(installation, workers)
-        strike(installation, workers, "a", "begun:30:STOP")
+        strike(installation, workers, "a", "begun:10:STOP")
         return settle(installation, workers)
 
 

@@ -15,8 +15,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chaos.diary import translate_of
-from chaos.plants import PLANTS, change_consumer
 from chaos.rules import Ledger, Tally
 from omnihub.broker.clients import Cluster
 from omnihub.contracts.codec import Codec
@@ -26,10 +24,25 @@ from omnihub.engine.worker import Worker, WorkerSettings
 from omnihub.model.record import Record
 from omnihub.rules.rule import Handler
 
-WORKLOADS: dict[str, Callable[[str], list[Handler]]] = {
-    "ledger": lambda mark: [Ledger(mark), Tally(mark)],
-    "diary": lambda mark: [translate_of(mark)],
-}
+
+def handlers_of(workload: str, mark: str) -> list[Handler]:
+    """Return what this worker runs."""
+    if workload == "ledger":
+        return [Ledger(mark), Tally(mark)]
+    from chaos.diary import translate_of  # Here, because a killed worker must be back quickly.
+
+    return [translate_of(mark)]
+
+
+def plant(name: str | None, poll_interval_ms: int | None) -> dict[str, Any]:
+    """Break the engine as told; return what the worker must be made with."""
+    if name is None and poll_interval_ms is None:
+        return {}
+    from chaos.plants import PLANTS, change_consumer
+
+    if poll_interval_ms is not None:
+        change_consumer({"max.poll.interval.ms": poll_interval_ms})
+    return PLANTS[name]() if name else {}
 
 
 def fault(text: str) -> Callable[[str], None]:
@@ -68,20 +81,18 @@ def parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--fault", default="never:0:KILL")
     parser.add_argument("--outage", type=Path, help="while this file exists, no schema is found")
-    parser.add_argument("--workload", choices=WORKLOADS, default="ledger")
+    parser.add_argument("--workload", choices=["ledger", "diary"], default="ledger")
     parser.add_argument("--poll-interval-ms", type=int, help="how long a worker may be silent")
-    parser.add_argument("--plant", choices=sorted(PLANTS))
+    parser.add_argument("--plant", help="the name of a bug")
     return parser
 
 
 def make_worker(options: argparse.Namespace, **more: Any) -> Worker:
     """Return the worker of these options, with its bug if one is planted."""
-    if options.poll_interval_ms:
-        change_consumer({"max.poll.interval.ms": options.poll_interval_ms})
-    planted = PLANTS[options.plant]() if options.plant else {}
+    planted = plant(options.plant, options.poll_interval_ms)
     return Worker(
         WorkerSettings(Cluster(options.bootstrap), options.mark, options.slot),
-        WORKLOADS[options.workload](options.mark),
+        handlers_of(options.workload, options.mark),
         codec_of(options.outage),
         Topics.load(Path(options.contract)),
         **{"resolver": lambda _: True, "stage": fault(options.fault), **more, **planted},
