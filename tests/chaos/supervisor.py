@@ -82,10 +82,14 @@ class Slot:
         self._process.wait()
 
     def stop(self) -> int:
-        """End the worker as an operator would; return its exit code."""
+        """End the worker as an operator would; return its exit code, -9 if it did not end."""
         self._process.send_signal(signal.SIGCONT)
         self._process.terminate()
-        return self._process.wait(STOP_TIMEOUT_S)
+        try:
+            return self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return -signal.SIGKILL
 
 
 class Supervisor:
