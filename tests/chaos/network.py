@@ -73,7 +73,10 @@ class Network:
     def __init__(self, folder: Path) -> None:
         self._log = folder / "toxiproxy.log"
         self._port = choose_free(HOST)
-        self._api = httpx.Client(base_url=f"http://{HOST}:{self._port}", trust_env=False)
+        # The server ends connections that wait: each call has its own.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        url = f"http://{HOST}:{self._port}"
+        self._api = httpx.Client(base_url=url, trust_env=False, limits=fresh)
 
     def __enter__(self) -> "Network":
         with self._log.open("ab") as log:
