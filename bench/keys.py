@@ -39,8 +39,8 @@ def memory_of(children: Sequence[Child]) -> int:
     """Return the resident memory of processes; a Java one is made to collect first."""
     total = 0
     for child in children:
-        if "java" in str(child.args):
-            subprocess.run(["jcmd", str(child.pid), "GC.run"], capture_output=True, check=False)
+        if "java" in str(child.args) and (jcmd := shutil.which("jcmd")):
+            subprocess.run([jcmd, str(child.pid), "GC.run"], capture_output=True, check=False)
         total += resident(child.pid)
     return total
 

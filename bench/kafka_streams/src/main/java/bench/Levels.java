@@ -202,6 +202,9 @@ public final class Levels {
     config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, options.get("threads"));
     config.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
     config.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
+    // It never leaves its group: whoever starts again waits for this long, as the hub would.
+    config.put(StreamsConfig.consumerPrefix("session.timeout.ms"), 6000);
+    config.put(StreamsConfig.consumerPrefix("heartbeat.interval.ms"), 2000);
     if (!options.get("commit_ms").isEmpty()) {
       config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, options.get("commit_ms"));
       config.put(StreamsConfig.producerPrefix("compression.type"), "lz4");
