@@ -72,6 +72,8 @@ def scenario(
 
         test.__signature__ = _with_property(play)  # type: ignore[attr-defined]
         test.bug = bug  # type: ignore[attr-defined]
+        star = " *" if is_smoke or not needs_kafka else ""
+        test.told = f"| {name}{star} | {faults} | `{bug.name}` |"  # type: ignore[attr-defined]
         for mark in _marks(bug, needs_kafka, is_smoke, timeout_s):
             test = mark(test)
         return test

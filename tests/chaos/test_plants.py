@@ -17,13 +17,19 @@ def scenarios():
         module = importlib.import_module(f"chaos.{path.stem}")
         for name, test in vars(module).items():
             if hasattr(test, "bug"):
-                yield name, test.bug
+                yield name, test
 
 
 def test_every_scenario_names_a_bug_that_exists():
-    named = {name: bug.name for name, bug in scenarios()}
+    named = {name: test.bug.name for name, test in scenarios()}
     assert len(named) > 15
     assert set(named.values()) - DRIVEN <= set(PLANTS)
+
+
+def test_the_page_on_chaos_has_a_row_for_each_scenario_and_no_other():
+    page = (HERE.parents[1] / "docs" / "chaos.md").read_text()
+    rows = page.rpartition("|---|---|---|\n")[2]
+    assert rows.splitlines() == sorted(test.told for _, test in scenarios())
 
 
 def test_every_bug_is_planted_without_complaint():
