@@ -29,7 +29,8 @@ def test_every_scenario_names_a_bug_that_exists():
 def test_the_page_on_chaos_has_a_row_for_each_scenario_and_no_other():
     page = (HERE.parents[1] / "docs" / "chaos.md").read_text()
     rows = page.rpartition("|---|---|---|\n")[2]
-    assert rows.splitlines() == sorted(test.told for _, test in scenarios())
+    told = sorted(test.told for _, test in scenarios())
+    assert rows.splitlines() == told, "docs/chaos.md should end with:\n" + "\n".join(told)
 
 
 def test_every_bug_is_planted_without_complaint():
