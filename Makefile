@@ -41,7 +41,7 @@ lab: install
 
 # CHAOS_ARGS="-k zombie" picks scenarios; OMNIHUB_CHAOS_SEED deals other faults.
 chaos: install
-	$(BIN)/python -m pytest tests/chaos -m chaos -n 2 --dist load -q --no-header -o console_output_style=classic \
+	$(BIN)/python -m pytest tests/chaos -m chaos -n 2 --dist loadgroup -q --no-header -o console_output_style=classic \
 		--chaos-report build/chaos.json $(CHAOS_ARGS)
 
 bench: install

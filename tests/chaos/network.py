@@ -5,6 +5,7 @@ broker that advertises a proxy's address has every client behind it, whatever it
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 import time
@@ -33,7 +34,7 @@ def build() -> Path:
     """Return the proxy's program, built if it is missing or older than its lock."""
     if not _is_built():
         PROGRAM.parent.mkdir(exist_ok=True)
-        draft = PROGRAM.with_suffix(".draft")
+        draft = PROGRAM.with_suffix(f".{os.getpid()}")  # Two may build at once.
         subprocess.run(
             ["go", "build", "-o", str(draft), "github.com/Shopify/toxiproxy/v2/cmd/server"],
             cwd=MODULE,

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from chaos.brokers import (
     OUTAGE_S,
     goes_on_after,
@@ -19,6 +21,8 @@ from chaos.supervisor import Supervisor
 from chaos.trial import Trial, load, settle, warm_up
 from omnihub.broker.embedded_cluster import EmbeddedCluster
 
+# One cluster is enough for a machine: with several test processes, all in the same.
+pytestmark = pytest.mark.xdist_group("three-brokers")
 HOPEFUL = Bug("failed-commits-count", Kind.LOST, Kind.WRONG)
 PROVED = Bug(HOPEFUL.name, *HOPEFUL.shows, proved_by="leader-dies")
 HASTY = Bug("acknowledged-too-early", Kind.LOST)
