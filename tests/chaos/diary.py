@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 
 from chaos import checker, reading
 from chaos.findings import Finding, Verdict
-from chaos.supervisor import Supervisor, wait_until
+from chaos.supervisor import CLEAN_EXITS, Supervisor, wait_until
 from omnihub.broker.admin import TopicAdmin
 from omnihub.broker.clients import Cluster, plain_producer
 from omnihub.connect.entities import event_meta
@@ -183,7 +183,7 @@ class Diary:
         inbox = reading.read(self.bootstrap, self.task.inbox, PARTITIONS, self.codec)
         told = reading.read(self.bootstrap, f"omni.{self.mark}.told.v1", PARTITIONS, self.codec)
         verdict = Verdict(sum(map(len, inbox)), tuple(findings(inbox, told)), recovery_s)
-        return verdict.expect(exits == {0}, f"workers ended with {sorted(exits)}")
+        return verdict.expect(exits <= CLEAN_EXITS, f"workers ended with {sorted(exits)}")
 
 
 def findings(inbox: checker.Lanes, told: checker.Lanes) -> list[Finding]:

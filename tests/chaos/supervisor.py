@@ -12,6 +12,8 @@ from chaos.installation import Installation
 
 ZOMBIE_S = 10.0
 """Session (6 s), then a heartbeat (2 s) until another has taken over."""
+CLEAN_EXITS = {0, -signal.SIGTERM}
+"""A worker that is told to end while it still starts has nothing to end cleanly."""
 STOP_TIMEOUT_S = 40.0
 
 
