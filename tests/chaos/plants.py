@@ -38,6 +38,13 @@ def plant(bug: Callable[[], Options]) -> Callable[[], Options]:
     return bug
 
 
+def swap(owner: object, name: str, wrong: object) -> None:
+    """Put something wrong in the place of a part of the engine, which must be there."""
+    if not hasattr(owner, name):
+        raise LookupError(f"{owner} has no '{name}' any more: plant the bug where it is now.")
+    setattr(owner, name, wrong)
+
+
 class OffsetsOutside(Transactions):
     """Nothing ties the offsets, and with them the generation, to the outputs."""
 
@@ -75,7 +82,7 @@ class RebalanceInside(Transactions):
 
     def _send_offsets(self, producer: Producer, tasks: Sequence[Task], consumer: Consumer) -> None:
         consumer.pause(consumer.assignment())
-        until = time.monotonic() + 0.1
+        until = time.monotonic() + 1
         while time.monotonic() < until:
             consumer.poll(0.01)
         super()._send_offsets(producer, tasks, consumer)
@@ -142,14 +149,14 @@ def offsets_outside() -> Options:
 @plant
 def offsets_first() -> Options:
     """Commit offsets before the outputs, and trust them: what a kill falls between is lost."""
-    Assignment._start = _start_at_group  # type: ignore[method-assign]
+    swap(Assignment, "_start", _start_at_group)
     return {"make_transactions": OffsetsFirst}
 
 
 @plant
 def group_wins() -> Options:
     """Read on where the group says, whatever the rows already include."""
-    Assignment._start = _start_at_group  # type: ignore[method-assign]
+    swap(Assignment, "_start", _start_at_group)
     return {}
 
 
@@ -167,7 +174,7 @@ def no_attempts() -> Options:
         attempts.is_pending = False
         return False
 
-    Attempts.announce = announce  # type: ignore[method-assign]
+    swap(Attempts, "announce", announce)
     return {}
 
 
@@ -206,7 +213,7 @@ def small_fetch() -> Options:
 @plant
 def no_slices() -> Options:
     """Run a batch to its end, however long it takes."""
-    worker.SLICE_S = 1e9
+    swap(worker, "SLICE_S", 1e9)
     return {}
 
 
@@ -217,30 +224,30 @@ def fights() -> Options:
     def lost(act: str, error: Exception) -> Exception:
         return TransactionLost(f"{act} failed: {type(error).__name__}", 0.2)
 
-    transactions._lost = lost  # type: ignore[assignment]
-    worker.FENCED = ()  # type: ignore[assignment]
-    worker.SlotTaken = TransactionLost  # type: ignore[assignment,misc]
+    swap(transactions, "_lost", lost)
+    swap(worker, "FENCED", ())
+    swap(worker, "SlotTaken", TransactionLost)
     return {}
 
 
 @plant
 def grown_is_fine() -> Options:
     """Take whatever partitions there are."""
-    worker.refuse_growth = lambda *_: None  # type: ignore[assignment]
+    swap(worker, "refuse_growth", lambda *_: None)
     return {}
 
 
 @plant
 def swallows_unreadable() -> Options:
     """Skip what cannot be read."""
-    Parking.park_unread = lambda *_: None  # type: ignore[method-assign,assignment]
+    swap(Parking, "park_unread", lambda *_: None)
     return {}
 
 
 @plant
 def keeps_failed_rows() -> Options:
     """Park a record that failed, and keep what it had written."""
-    Overlay.drop_record = Overlay.keep_record  # type: ignore[method-assign]
+    swap(Overlay, "drop_record", Overlay.keep_record)
     return {}
 
 
@@ -255,21 +262,21 @@ def parks_outages() -> Options:
         except RetryableError as error:
             raise ParkError(str(error), cure="none") from error
 
-    Task._read = read_or_park  # type: ignore[method-assign]
+    swap(Task, "_read", read_or_park)
     return {}
 
 
 @plant
 def no_size_check() -> Options:
     """Let the broker find out that a record is too large."""
-    outputs.LARGEST_VALUE_BYTES = 1 << 40
+    swap(outputs, "LARGEST_VALUE_BYTES", 1 << 40)
     return {}
 
 
 @plant
 def last_told_wins() -> Options:
     """Take whatever is told last for the newest."""
-    translate._judge = lambda *_: Verdict.EMITTED  # type: ignore[assignment]
+    swap(translate, "judge", lambda *_: Verdict.EMITTED)
     return {}
 
 
@@ -282,14 +289,14 @@ def forgets_facts() -> Options:
         known = [change for change in changes if not change[0].startswith(b"FactSeen")]
         restore_all(store, known, next_offset)
 
-    MemoryStore.restore = restore_others  # type: ignore[method-assign]
+    swap(MemoryStore, "restore", restore_others)
     return {}
 
 
 def change_consumer(changes: dict[str, object]) -> None:
     """Let workers read with other settings."""
     settings = worker.worker_consumer
-    worker.worker_consumer = lambda *names: {**settings(*names), **changes}  # type: ignore[assignment]
+    swap(worker, "worker_consumer", lambda *names: {**settings(*names), **changes})
 
 
 class Hopeful(Transactions):
@@ -307,7 +314,7 @@ class Hopeful(Transactions):
 @plant
 def failed_commits_count() -> Options:
     """Wait a second for a commit, and take every failure for a success."""
-    transactions.COMMIT_TIMEOUT_S = 1.0
+    swap(transactions, "COMMIT_TIMEOUT_S", 1.0)
     return {"make_transactions": Hopeful}
 
 
@@ -325,7 +332,7 @@ class Forgetful(Transactions):
 @plant
 def unknown_commits_repeat() -> Options:
     """Run a batch again on the old rows, although its commit may have arrived."""
-    transactions.COMMIT_TIMEOUT_S = 1.0
+    swap(transactions, "COMMIT_TIMEOUT_S", 1.0)
     return {"make_transactions": Forgetful}
 
 
@@ -341,7 +348,9 @@ def starts_at_the_end() -> Options:
 def jumps_over_gaps() -> Options:
     """Let the consumer go on at the log's start, by itself, where its place is gone."""
     settings = worker.worker_consumer
-    worker.worker_consumer = lambda *its: {**settings(*its), "auto.offset.reset": "earliest"}
+    swap(
+        worker, "worker_consumer", lambda *its: {**settings(*its), "auto.offset.reset": "earliest"}
+    )
     return {}
 
 

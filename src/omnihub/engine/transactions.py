@@ -104,9 +104,9 @@ class Transactions:
         try:
             with ending_the_process_after(STUCK_AFTER_S):
                 self._send(producer, tasks, changes, consumer)
-        except (KafkaException, BufferError) as error:
+        except (KafkaException, BufferError, SystemError) as error:
             self._abandon(producer)
-            raise _lost("commit", error) from error
+            raise _lost("commit", _cause_of(error)) from error
         took_s = time.monotonic() - started
         if took_s > SLOW_COMMIT_S or self._is_suspect:
             self._producer = None
@@ -177,6 +177,20 @@ def _produce(producer: Producer, task: Task, changes: Sequence[Change]) -> None:
         produce(topic, value, key, at, None, None, timestamp_ms, headers)
     for row, value in changes:
         produce(changelog, value, row, partition)
+
+
+def _cause_of(error: Exception) -> Exception:
+    """Return what a failure is about.
+
+    A producer that is fenced while it flushes raises inside the client's callbacks, where it comes
+    out as a SystemError around the KafkaException.
+    """
+    if not isinstance(error, SystemError):
+        return error
+    cause: BaseException | None = error.__cause__
+    if not isinstance(cause, Exception) or not isinstance(cause, KafkaException):
+        raise error
+    return cause
 
 
 def _lost(act: str, error: Exception) -> Exception:

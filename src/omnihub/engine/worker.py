@@ -144,7 +144,8 @@ class Worker:
         # Transaction markers count in a log's end: only this tells that nothing is left to read.
         consumer = Consumer({**reading, "enable.partition.eof": True})
         with contextlib.suppress(KafkaException):  # As for the producer; without, it is slower.
-            consumer.list_topics(timeout=CONNECT_TIMEOUT_S)
+            known = consumer.list_topics(timeout=CONNECT_TIMEOUT_S).topics
+            self._refuse_growth({name: len(topic.partitions) for name, topic in known.items()})
         assignment = self._assignment
         consumer.subscribe(
             list(self._handlers),
@@ -408,6 +409,11 @@ class Worker:
                 continue
             unread[at] = max(0, end - max(task.next_offset, self._ends.get(at, 0)))
         return unread
+
+    def _refuse_growth(self, counts: Mapping[str, int]) -> None:
+        """A static member may get its old partitions back: its assignment alone tells nothing."""
+        for inbox in self._handlers:
+            refuse_growth(inbox, counts.get(inbox, 0) - 1, self._topics.spec(inbox).partitions)
 
     def _make_task(self, inbox: str, partition: int) -> Task:
         refuse_growth(inbox, partition, self._topics.spec(inbox).partitions)
