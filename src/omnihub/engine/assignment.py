@@ -177,7 +177,7 @@ class Assignment:
         tasks = {at: kept.get(at) or self._make_task(*at) for at in wanted}
         fresh = [task for at, task in tasks.items() if at not in kept]
         restore = Restore(changelogs(self._cluster, self._name, fresh))
-        restore.run(self._cluster, self._name, is_wanted)
+        restore.run(self._cluster, self._name, is_wanted, self._observer.restoring)
         rows_by_name: Counter[str] = Counter()
         for task, rows in restore.read.items():
             rows_by_name[task.name] += rows

@@ -24,6 +24,9 @@ class EngineObserver(Protocol):
     def assigned(self, partitions: int) -> None:
         """So many input partitions are owned now."""
 
+    def restoring(self, remaining: int) -> None:
+        """So many changelog records are still to be read before work begins."""
+
     def restored(self, task: str, rows: int, duration_s: float) -> None:
         """A task's rows were read from its changelog."""
 
@@ -54,6 +57,9 @@ class Unobserved:
         """See `EngineObserver`."""
 
     def assigned(self, partitions: int) -> None:
+        """See `EngineObserver`."""
+
+    def restoring(self, remaining: int) -> None:
         """See `EngineObserver`."""
 
     def restored(self, task: str, rows: int, duration_s: float) -> None:

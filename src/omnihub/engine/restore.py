@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 ASK_TIMEOUT_S = 10.0
 POLL_S = 0.2
 STALLED_AFTER_S = 30.0
-REPORT_S = 2.0
+REPORT_S = 1.0
 BATCH_RECORDS = 10_000
 CURE = (
     "A newer release wrote it: run that one again. Nothing was changed. For a way back to this "
@@ -96,8 +96,14 @@ class Restore:
         """Return how many offsets are still to be read."""
         return sum(self._ends[task] - self._reached[task] for task in self._behind.values())
 
-    def run(self, cluster: Cluster, name: str, is_wanted: Callable[[], bool]) -> None:
-        """Read each changelog to its end into the task's store.
+    def run(
+        self,
+        cluster: Cluster,
+        name: str,
+        is_wanted: Callable[[], bool],
+        tell: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Read each changelog to its end into the task's store; `tell` how much remains.
 
         Raises:
             TransactionLost: a changelog does not advance, or the assignment changed meanwhile.
@@ -123,7 +129,9 @@ class Restore:
                 self._take(messages)
                 if time.monotonic() - report_at > REPORT_S:
                     report_at = time.monotonic()
+                    tell(self.remaining)
                     log.info("restoring", read=sum(self.read.values()), remaining=self.remaining)
+        tell(0)
 
     def _take(self, messages: Sequence[Message]) -> None:
         found: defaultdict[Task, list[Change]] = defaultdict(list)

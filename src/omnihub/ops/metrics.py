@@ -116,6 +116,9 @@ class Metrics:
         self.restored_rows = self._counter(
             "restored_rows", "Rows restored from a changelog.", "flow"
         )
+        self.restore_remaining_records = self._gauge(
+            "restore_remaining_records", "Changelog records still to be read at a start.", "group"
+        )
         self.restore_duration_seconds = self._histogram(
             "restore_duration_seconds", "Time to restore a task partition.", FRESHNESS_S, "flow"
         )

@@ -91,6 +91,10 @@ class EngineMetrics:
         self._metrics.rebalances.labels(self._group).inc()
         self._metrics.assigned_partitions.labels(self._group).set(partitions)
 
+    def restoring(self, remaining: int) -> None:
+        """So many changelog records are still to be read."""
+        self._metrics.restore_remaining_records.labels(self._group).set(remaining)
+
     def restored(self, task: str, rows: int, duration_s: float) -> None:
         """A task's rows were read from its changelog."""
         self._metrics.restored_rows.labels(task).inc(rows)

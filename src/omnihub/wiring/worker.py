@@ -175,6 +175,12 @@ class ReadyWhenAssigned(EngineMetrics):
         if self._failures:
             self._works()
 
+    def restoring(self, remaining: int) -> None:
+        """Rows are read from their changelogs: not ready, for a reason that passes."""
+        super().restoring(remaining)
+        if remaining:
+            self._health.fails("partitions", f"restoring, {remaining} records to go")
+
     def aborted(self, cause: str) -> None:
         """A turn was rolled back: one is now and then, several in a row are an outage.
 
