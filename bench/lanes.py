@@ -24,7 +24,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.engine import BUILD, ROOT, running
+from bench.lab import BUILD, ROOT, running
 from bench.lanes_worker import handlers, topics
 from omnihub.broker.admin import TopicAdmin
 from omnihub.broker.clients import Cluster, plain_producer
@@ -248,7 +248,7 @@ def play(bootstrap: str, setup: Setup, log_file: Path) -> Outcomes:
     threads = [Till(bootstrap, setup.per_s, closing), Sink(bootstrap, seen, stop)]
     command = [sys.executable, "-m", "bench.lanes_worker", "--bootstrap", bootstrap]
     command += ["--plant", setup.plant] if setup.plant else []
-    with running(command, log_file) as child:
+    with running([command], log_file) as (child,):
         for thread in threads:
             thread.start()
         try:
