@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from chaos.plants import PLANTS
+from chaos.plants_of_rows import PLANTS
 
 HERE = Path(__file__).parent
 DRIVEN = {"torn-commit"}
@@ -35,7 +35,7 @@ def test_the_page_on_chaos_has_a_row_for_each_scenario_and_no_other():
 
 def test_every_bug_is_planted_without_complaint():
     """In a process of its own: they change the engine for good."""
-    code = "import chaos.worker, chaos.plants as p; [bug() for bug in p.PLANTS.values()]"
+    code = "import chaos.worker, chaos.plants_of_rows as p; [bug() for bug in p.PLANTS.values()]"
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, timeout=100)
     assert ran.returncode == 0, ran.stderr

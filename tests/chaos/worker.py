@@ -38,7 +38,8 @@ def plant(name: str | None, poll_interval_ms: int | None) -> dict[str, Any]:
     """Break the engine as told; return what the worker must be made with."""
     if name is None and poll_interval_ms is None:
         return {}
-    from chaos.plants import PLANTS, change_consumer
+    from chaos.plants import change_consumer
+    from chaos.plants_of_rows import PLANTS
 
     if poll_interval_ms is not None:
         change_consumer({"max.poll.interval.ms": poll_interval_ms})
@@ -83,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--outage", type=Path, help="while this file exists, no schema is found")
     parser.add_argument("--workload", choices=["ledger", "diary"], default="ledger")
     parser.add_argument("--poll-interval-ms", type=int, help="how long a worker may be silent")
+    parser.add_argument("--state", type=Path, help="keep rows there; in memory without it")
     parser.add_argument("--plant", help="the name of a bug")
     return parser
 
@@ -90,12 +92,17 @@ def parser() -> argparse.ArgumentParser:
 def make_worker(options: argparse.Namespace, **more: Any) -> Worker:
     """Return the worker of these options, with its bug if one is planted."""
     planted = plant(options.plant, options.poll_interval_ms)
+    sound: dict[str, Any] = {"resolver": lambda _: True, "stage": fault(options.fault)}
+    if options.state is not None:
+        from omnihub.engine.disk import DiskStores
+
+        sound["stores"] = DiskStores(options.state)
     return Worker(
         WorkerSettings(Cluster(options.bootstrap), options.mark, options.slot),
         handlers_of(options.workload, options.mark),
         codec_of(options.outage),
         Topics.load(Path(options.contract)),
-        **{"resolver": lambda _: True, "stage": fault(options.fault), **more, **planted},
+        **{**sound, **more, **planted},
     )
 
 
