@@ -1,6 +1,7 @@
 """Planted bugs of rows on disk; see `plants`, in whose list they are."""
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 
 from rocksdict import WriteBatch
@@ -84,17 +85,24 @@ def waits_for_the_lock() -> Options:
     return {}
 
 
+def _is_open(stores: DiskStores) -> bool:
+    with contextlib.suppress(StoreUnusable):
+        stores.open()
+        return True
+    return False
+
+
 @plant
 def swallows_full_disk() -> Options:
-    """Go on when rows could not be written, with what is there."""
+    """Wait for room, and go on with what is there: what could not be written is forgotten."""
     write = DiskStores.write
 
     def write_or_not(stores: DiskStores, batch: WriteBatch) -> None:
         try:
             write(stores, batch)
         except StoreUnusable:
-            with contextlib.suppress(StoreUnusable):
-                stores.open()
+            while not _is_open(stores):
+                time.sleep(0.2)
 
     DiskStores.write = write_or_not  # type: ignore[method-assign]
     return {}
