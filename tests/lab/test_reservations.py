@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from chaos import reading
 from confluent_kafka import Producer
 
 from omnihub.broker.admin import TopicAdmin
@@ -61,7 +62,7 @@ def sibling(name):
     return module
 
 
-checker, stock_worker = sibling("checker"), sibling("stock_worker")
+stock_worker = sibling("stock_worker")
 pytestmark = pytest.mark.chaos
 PARTITIONS = stock_worker.COUNTS["default"]
 
@@ -112,7 +113,7 @@ class Retailer:
         )  # fmt: skip
 
     def read(self, topic: str) -> list[object]:
-        lanes = checker.read(self._bootstrap, topic, PARTITIONS, self._codec)
+        lanes = reading.read(self._bootstrap, topic, PARTITIONS, self._codec)
         return [seen.record for lane in lanes for seen in lane]
 
     def told(self, topic: str = StockRule.events, sku: str | None = None) -> Counter[str]:
