@@ -7,18 +7,18 @@ from chaos.supervisor import Supervisor
 from chaos.trial import Trial, load, settle, warm_up
 from omnihub.broker.embedded import EmbeddedKafka
 
-HOPEFUL = Bug("failed-commits-count", Kind.LOST, Kind.WRONG)
+HASTY = Bug("acknowledged-too-early", Kind.LOST)
 
 
 @scenario(
     faults="broker stopped by SIGTERM under load, back after 8 s",
-    bug=Bug(HOPEFUL.name, *HOPEFUL.shows, proved_by="broker-restart-hard"),
+    bug=Bug(HASTY.name, *HASTY.shows, proved_by="broker-restart-hard"),
 )
 def test_broker_restart_clean(trial: Trial, own_kafka: EmbeddedKafka) -> Verdict:
     return _restarted(trial, own_kafka, own_kafka.stop)
 
 
-@scenario(faults="broker killed by SIGKILL under load, back after 8 s", bug=HOPEFUL)
+@scenario(faults="broker killed by SIGKILL under load, back after 8 s", bug=HASTY)
 def test_broker_restart_hard(trial: Trial, own_kafka: EmbeddedKafka) -> Verdict:
     return _restarted(trial, own_kafka, own_kafka.kill)
 
