@@ -263,14 +263,15 @@ class DiskStore:
 
     def get(self, key: RowKey) -> Record | None:
         """See `Store.get`."""
-        at = (self._rows, *key)
-        row = self._cache.get(at)
+        kind, name = key
+        space = (self._rows, kind)
+        row = self._cache.get(space, name)
         if row is None:
             value = self._home.read(self._rows + changelog_key(key))
             if value is None:
                 return None
             row = self._decode(value)
-            self._cache.put(at, row)
+            self._cache.put(space, name, row)
         return row
 
     def apply(
@@ -286,9 +287,9 @@ class DiskStore:
         place, cache = self._rows, self._cache
         for (kind, key), row in rows.items():
             if row is None:
-                cache.drop((place, kind, key))
+                cache.drop((place, kind), key)
             else:
-                cache.put((place, kind, key), row)
+                cache.put((place, kind), key, row)
 
     def resume(self, changelog: Changelog) -> int:
         """See `Store.resume`."""

@@ -277,15 +277,18 @@ BODY = ParkedBody(
 )
 
 
+SPACE = (b"", ParkedQueue)
+
+
 def test_a_row_cache_holds_the_newest_and_no_more_than_it_may():
     cache = RowCache(10)
     for number in range(100):
-        cache.put((b"", ParkedQueue, str(number)), queue(number))
+        cache.put(SPACE, str(number), queue(number))
         assert len(cache) <= 10
-    assert cache.get((b"", ParkedQueue, "99")) == queue(99)
-    assert cache.get((b"", ParkedQueue, "1")) is None
-    cache.drop((b"", ParkedQueue, "99"))
-    assert cache.get((b"", ParkedQueue, "99")) is None
+    assert cache.get(SPACE, "99") == queue(99)
+    assert cache.get(SPACE, "1") is None
+    cache.drop(SPACE, "99")
+    assert cache.get(SPACE, "99") is None
 
 
 @pytest.mark.parametrize("prefix", [b"r\x00\x00", b"r\x00\xff", b"r\xff\xff", b"p"])
