@@ -92,7 +92,7 @@ def test_upgrade_refused(trial: Trial, registry_on: RegistryOn) -> Verdict:
     verdict = verdict.expect(wrote_ahead, "the release two ahead wrote no row")
     verdict = verdict.expect(code == Exit.REFUSED, f"the old release ended with {code}")
     for text in (
-        f"TaskRefused: omni.changelog.{installation.rules[0].name}.v1[",
+        "TaskRefused: omni.changelog.",
         "'omnihub.StockLevel' under schema id ",
         "A newer release wrote it: run that one again. Nothing was changed.",
         "docs/upgrade.md",
