@@ -26,7 +26,7 @@ def test_timers(trial: Trial) -> Verdict:
         armed_s = wait_for(lambda: not installation.lag(), workers, DUE_IN_S)
         is_pending = armed_s is not None and time.time() < first_s
         workers["a"].relaunch(trial.stage("KILL", until=10))
-        workers["b"].relaunch(f"committed:{trial.dice.randrange(10, 30)}:KILL")
+        workers["b"].relaunch(f"committed:{trial.dice.randrange(3, 10)}:KILL")
         last_s = around_s + SPREAD_US / 2e6
         wait_for(lambda: time.time() > last_s, workers, DUE_IN_S + SPREAD_US / 1e6)
         fired_s = wait_for(
