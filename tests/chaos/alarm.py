@@ -23,7 +23,7 @@ from chaos.findings import Finding, Kind
 from chaos.installation import Installation, movement
 from chaos.plants import Options, plant
 from chaos.supervisor import Supervisor
-from omnihub.engine import timers
+from omnihub.engine.timers import Timers
 from omnihub.model.record import Record
 from omnihub.model.records import StockMoved, TimerDue
 from omnihub.rules.rule import Out, Rows, Rule, on, on_timer
@@ -72,9 +72,9 @@ def rung(number: int, sku: str) -> StockMoved:
 
 
 @plant
-def timers_unmarked() -> Options:
-    """Do not store that a timer is in the inbox: the next process sends it again."""
-    timers._sent = lambda row: row
+def timers_forgotten() -> Options:
+    """Do not look at the timers' rows when a task opens."""
+    Timers.rebuild = lambda timers, store: None  # type: ignore[method-assign]
     return {}
 
 
