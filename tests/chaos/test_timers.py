@@ -33,7 +33,7 @@ def test_timers(trial: Trial) -> Verdict:
         fired_s = wait_for(
             lambda: installation.fired() >= TIMERS and not installation.lag(),
             workers,
-            FIRED_LIMIT_S,
+            limit_s,
         )
         deaths, exits = workers.deaths, workers.stop()
     print(f"armed in {armed_s} s, fired {fired_s} s after the last was due, {deaths} deaths")
