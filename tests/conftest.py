@@ -6,18 +6,25 @@ the embedded Kafka on free ports in a temporary directory. The tests cannot tell
 
 import os
 import shutil
+import socket
 import subprocess
+import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
 
+from omnihub.broker.clients import Cluster
 from omnihub.broker.embedded import EmbeddedKafka
 from omnihub.broker.jars import packaged_lock
 from omnihub.broker.node import HOST, NodeIdentity, NodeSpec, new_cluster_id, server_properties
+from omnihub.broker.rawlog import KafkaRawLog
 from omnihub.broker.tcp import choose_free
+from omnihub.contracts.registry.app import registry_app
+from omnihub.contracts.registry.service import Registry
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +56,12 @@ def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
     kafka.kill()
 
 
+@pytest.fixture
+def registry_on() -> Callable[[Cluster, str], AbstractContextManager[str]]:
+    """Call it with a cluster and a topic for the URL of a registry that lives inside `with`."""
+    return serving_registry
+
+
 def docker_answers() -> bool:
     """Tell whether containers can be started here."""
     if shutil.which("docker") is None:
@@ -76,3 +89,18 @@ def container_kafka() -> Iterator[str]:
     with container:
         wait_for_logs(container, "Kafka Server started", timeout=60)
         yield identity.bootstrap
+
+
+@contextmanager
+def serving_registry(cluster: Cluster, topic: str) -> Iterator[str]:
+    """The embedded registry on a free port; its URL."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    app = registry_app(Registry(KafkaRawLog(cluster, topic)))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    listener.close()
