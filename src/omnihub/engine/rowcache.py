@@ -23,7 +23,9 @@ class RowCache:
 
     def __init__(self, limit: int) -> None:
         self._half = max(1, limit // 2)
-        self.clear()
+        self._young: _Rows = defaultdict(dict)
+        self._old: _Rows = defaultdict(dict)
+        self._size = 0
 
     def get(self, space: Space, key: str) -> Record | None:
         """Return a row, or None if it is not held."""
@@ -49,9 +51,7 @@ class RowCache:
 
     def clear(self) -> None:
         """Forget all rows."""
-        self._young: _Rows = defaultdict(dict)
-        self._old: _Rows = defaultdict(dict)
-        self._size = 0
+        self._young, self._old, self._size = defaultdict(dict), defaultdict(dict), 0
 
     def __len__(self) -> int:
         """Return how many rows are held, those of both generations twice."""
