@@ -35,7 +35,7 @@ from omnihub.wiring.privacy import vault_of
 RATE = 200
 SECONDS = 12.0
 WORKERS = 2
-LIMITS = "docs/decisions/0016-benchmark-limits.md"
+LIMITS = "docs/decisions/0013-benchmark-limits.md"
 P50 = Bar("p50 ≤ 200 ms", 200.0, higher_is_better=False)
 P99 = Bar("p99 ≤ 500 ms", 500.0, higher_is_better=False)
 COMMANDS = "omni.command.web.v1"

@@ -20,7 +20,7 @@ KEYS = 50_000
 FEW = {"faust": 15_000}
 """Sides too slow for all of them."""
 AT_LEAST_ONCE = frozenset({"faust"})
-LIMITS = "docs/decisions/0016-benchmark-limits.md"
+LIMITS = "docs/decisions/0013-benchmark-limits.md"
 SAME_AS_STREAMS = Bar("≥ 1.0 × Kafka Streams exactly_once_v2", 1.0, "kafka_streams")
 TWICE_QUIX = Bar("≥ 2 × Quix exactly-once", 2.0, "quix")
 FIFTEEN_FAUST = Bar("≥ 15 × Faust table", 15.0, "faust")

@@ -22,7 +22,7 @@ from bench.plan import Bench, Options
 EVENTS = {10_000: 300_000, 100_000: 300_000, 1_000_000: 1_300_000}
 RESTORES = 3
 RESTORE_TIMEOUT_S = 120.0
-LIMITS = "docs/decisions/0016-benchmark-limits.md"
+LIMITS = "docs/decisions/0013-benchmark-limits.md"
 RESTORE_BAR = 150_000.0
 SIDES = (HUB, KAFKA_STREAMS)
 
