@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test static unit lab chaos bench golden lock clean
+.PHONY: install demo test static unit lab long chaos bench golden lock clean
 
 install: $(STAMP)
 
@@ -50,6 +50,10 @@ bench: install
 # On purpose only: what every rule makes of its recorded inbox, written anew (docs/replay.md).
 golden: install
 	$(BIN)/python tools/golden.py record
+
+# What takes minutes or measures times: too much for every change, not for a release.
+long: install
+	$(BIN)/python -m pytest -q -n 0 tests/lab -m long --durations=5
 
 lock:
 	$(BIN)/uv lock --quiet

@@ -5,9 +5,13 @@ The figures of a full run, with a million products, are made by `python -m bench
 
 from pathlib import Path
 
+import pytest
+
 from bench.lanes import Outcomes, Setup, p99, play
 from omnihub.broker.embedded import EmbeddedKafka
 
+# Times are measured: not beside other tests.
+pytestmark = pytest.mark.long
 SLOWER_AT_MOST = 2.0
 
 
