@@ -41,7 +41,8 @@ log = structlog.get_logger(__name__)
 MIB = 1024 * 1024
 FORMAT = b"1"
 OLDEST_S = DELETE_RETENTION_S / 2
-"""Rows left alone for longer may miss that others were deleted: tombstones are compacted away."""
+"""Rows left alone for longer may miss that others were deleted: tombstones are compacted away. Only a
+commit or a restore says that they are complete; a stop does not, their partition may be elsewhere."""
 _FORMAT, _PLACE, _ROW, _SAMPLE = b"f", b"p", b"r", b"s"
 _NUMBER = struct.Struct(">H")
 _MARK = struct.Struct(">Hqq36s")
@@ -109,7 +110,6 @@ class DiskStores:
         self._now_ms = now_ms
         self._db: Rdict | None = None
         self._failure: str | None = None
-        self._open_stores: dict[bytes, DiskStore] = {}
 
     def open(self) -> None:
         """See `Stores.open`. After a failure this opens it again; a corrupt one is wiped."""
@@ -131,14 +131,10 @@ class DiskStores:
         """See `Stores.store`."""
         self.open()
         place = f"{changelog}/{partition}".encode()
-        store = self._open_stores[place] = DiskStore(self, place, codec, self._cache, self._now_ms)
-        return store
+        return DiskStore(self, place, codec, self._cache, self._now_ms)
 
     def close(self) -> None:
         """See `Stores.close`."""
-        if self._db is not None and self._failure is None:
-            for store in self._open_stores.values():
-                store.touch()
         self._shut()
 
     def read(self, key: bytes) -> bytes | None:
@@ -218,7 +214,6 @@ class DiskStores:
         shutil.rmtree(self._folder / "rows", ignore_errors=True)
 
     def _shut(self) -> None:
-        self._open_stores.clear()
         self._cache.clear()
         db, self._db = self._db, None
         if db is not None:
@@ -324,11 +319,6 @@ class DiskStore:
             row = self._decode(value)
             if isinstance(row, kind):
                 yield key[len(prefix) :].decode(), row
-
-    def touch(self) -> None:
-        """Note that the rows are still complete now."""
-        self._advance(self._mark.next_offset)
-        self._write(WriteBatch(raw_mode=True))
 
     def _advance(self, next_offset: int) -> None:
         mark = self._mark
