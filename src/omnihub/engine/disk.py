@@ -41,8 +41,11 @@ log = structlog.get_logger(__name__)
 MIB = 1024 * 1024
 FORMAT = b"1"
 OLDEST_S = DELETE_RETENTION_S / 2
-"""Rows left alone for longer may miss that others were deleted: tombstones are compacted away. Only a
-commit or a restore says that they are complete; a stop does not, their partition may be elsewhere."""
+"""Rows left alone for longer may miss that others were deleted: tombstones are compacted away.
+
+Only a commit or a restore says that rows are complete; a stop does not, their partition may have
+gone elsewhere.
+"""
 _FORMAT, _PLACE, _ROW, _SAMPLE = b"f", b"p", b"r", b"s"
 _NUMBER = struct.Struct(">H")
 _MARK = struct.Struct(">Hqq36s")
