@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from chaos.findings import Kind, Verdict
-from chaos.installation import Installation
+from chaos.installation import SKUS, Installation
 from chaos.scenario import Bug, scenario
 from chaos.supervisor import Supervisor
-from chaos.trial import Trial, load, settle, strike, warm_up
+from chaos.trial import Trial, load, recover, settle, strike, warm_up
 
 SMALL_MIB = 24
+RARE = 100
 
 
 def on(folder: Path) -> tuple[str, ...]:
@@ -124,15 +125,24 @@ def test_full_disk_of_rows(trial: Trial, small_disk: Path) -> Verdict:
     with Supervisor(installation) as workers:
         workers.add("a", extra=on(small_disk / "a"))
         warm_up(installation, workers)
+        recover(installation, workers, 30.0)
         fill(filler)
+        move_once(installation)  # These are what cannot be written first.
         load(installation, workers, 6.0)
         filler.unlink()
         load(installation, workers, 2.0)
         workers["a"].kill()
         load(installation, workers, 2.0)
+        move_once(installation)  # Nothing else has touched their rows since.
         verdict = settle(installation, workers)
     told = "No space" in installation.told()
     return verdict.expect(told or trial.plant is not None, "nobody was told of the full disk")
+
+
+def move_once(installation: Installation) -> None:
+    """Append one movement each of SKUs that the load never touches."""
+    for number in range(RARE):
+        installation.append_one(None, sku=SKUS + number)
 
 
 def fill(filler: Path) -> None:

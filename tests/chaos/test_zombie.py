@@ -8,7 +8,7 @@ from chaos.trial import Trial, settle, strike, warm_up
 
 @scenario(
     faults="SIGSTOP past the session inside a transaction, then SIGCONT",
-    bug=Bug("offsets-outside", Kind.DUPLICATED),
+    bug=Bug("offsets-outside", Kind.DUPLICATED, Kind.LOST),
     is_smoke=True,
 )
 def test_zombie(trial: Trial) -> Verdict:
@@ -21,7 +21,7 @@ def test_zombie(trial: Trial) -> Verdict:
 
 @scenario(
     faults="SIGSTOP past the session in a transaction of one timer, then SIGCONT",
-    bug=Bug("no-offsets-for-timers", Kind.WRONG),
+    bug=Bug("no-offsets-for-timers", Kind.WRONG, Kind.DUPLICATED),
 )
 def test_zombie_with_nothing_but_timers(trial: Trial) -> Verdict:
     """Its input offset does not move, so only the group's generation can give it away."""

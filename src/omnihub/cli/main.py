@@ -30,9 +30,9 @@ COMMANDS = {
     "views": "processes:views",
     "api": "processes:api",
     "registry": "processes:registry",
-    "spare": "processes:spare",
+    "nursery": "processes:nursery",
 }
-HIDDEN = frozenset({"spare"})
+HIDDEN = frozenset({"nursery"})
 GROUPS = {
     "config": "config:app",
     "connectors": "connectors:app",
@@ -84,11 +84,16 @@ def _load(place: str) -> Any:
     return getattr(import_module(f"omnihub.cli.{module}"), attribute)
 
 
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """Return the command tree, or the branch of it that `arguments` name."""
+    return build_app(_command(arguments))
+
+
 def run() -> None:
     """Entry point."""
     arguments = sys.argv[1:]
     try:
-        build_app(_command(arguments))()
+        app_for(arguments)()
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:

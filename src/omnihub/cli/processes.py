@@ -45,29 +45,25 @@ def registry(context: typer.Context, ops_port: OpsPort = 0) -> None:
     run_registry(options_of(context).installation(), ops_port)
 
 
-_IMPORTS = {
-    "registry": "omnihub.wiring.registry",
-    "worker": "omnihub.wiring.worker",
-    "views": "omnihub.wiring.views",
-    "api": "omnihub.wiring.api",
-    "connectors": "omnihub.wiring.connector",
-}
+_WARM = ("registry", "worker", "views", "api", "connector")
 
 
-def spare(
-    context: typer.Context, kind: Annotated[str, typer.Argument(help="What it may become.")]
-) -> None:
-    """Load what a process of a kind needs, then wait to be told to become one."""
-    from omnihub.cli.main import build_app
+def nursery(context: typer.Context) -> None:
+    """Load what every process needs, then fork one for each role that the supervisor asks for."""
+    become_child()
+    from omnihub.cli.main import app_for
     from omnihub.contracts.inline import own_schemas
-    from omnihub.ops.spares import await_role
+    from omnihub.ops.nursery import await_role, take_standard_output
 
-    import_module(_IMPORTS[kind])
+    answers = take_standard_output()
+    for each in _WARM:
+        import_module(f"omnihub.wiring.{each}")
     # What a start reads is read once before: contract, configuration, its connectors' code.
     options_of(context).installation()
     own_schemas()
-    app = build_app(kind)
+    for command in ("worker", "connectors"):
+        app_for([command])
     # What was imported lives for ever: the collector need not look at it again.
     gc.freeze()
-    if (arguments := await_role()) is not None:
-        app(arguments)
+    if (arguments := await_role(answers)) is not None:
+        app_for(arguments)(arguments)

@@ -22,17 +22,18 @@ from pathlib import Path
 
 from omnihub.model.errors import ConfigurationError, OmniHubError, Refused
 from omnihub.ops.childhood import SUPERVISOR_VARIABLE
+from omnihub.ops.forked import Forked
+from omnihub.ops.nursery import Nursery, spawn
 from omnihub.ops.probe import NO_ANSWER, probe
-from omnihub.ops.spares import Spares, spawn
 
 DEATHS_ALLOWED = 5
 DEATH_WINDOW_S = 60.0
-SPARES_AFTER_S = 3.0
 PAUSES_S = (0.0, 0.1, 0.3, 0.6)
 CONFIGURATION_EXIT = 2
 REFUSED_EXIT = 4
 _LOG_LIMIT_BYTES = 16 * 1024 * 1024
 _QUOTED_LINES = 8
+Running = asyncio.subprocess.Process | Forked
 
 
 class ProcessKeepsDying(OmniHubError):
@@ -56,7 +57,7 @@ class ProcessState(StrEnum):
 class ProcessSpec:
     """A process to keep running; `port` serves its /ready. Stages start in ascending order.
 
-    `warm` names the kind of spare that can become this process (see `omnihub.ops.spares`).
+    `is_warm` says that it is a command of ours, to come from the nursery (`omnihub.ops.nursery`).
     """
 
     name: str
@@ -64,7 +65,7 @@ class ProcessSpec:
     port: int
     stage: int = 0
     environ: Mapping[str, str] = field(default_factory=dict)
-    warm: str | None = None
+    is_warm: bool = False
     ready_timeout_s: float = 90.0
     stop_grace_s: float = 10.0
 
@@ -112,8 +113,8 @@ class Supervisor:
         self._around = around
         self._on_change = on_change
         self._before_stage = before_stage or {}
-        self._running: dict[str, asyncio.subprocess.Process] = {}
-        self._spares = Spares(around.log_dir, around.environ)
+        self._running: dict[str, Running] = {}
+        self._nursery = Nursery(around.log_dir, around.environ)
 
     async def run(self, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
         """Start all, keep them running until `stop`, then end them; sets `ready` when all are.
@@ -131,7 +132,7 @@ class Supervisor:
                 for keeper in keepers:
                     keeper.cancel()
         finally:
-            await self._spares.close()
+            await self._nursery.close()
             await self._stop_all()
 
     async def _start_all(
@@ -140,7 +141,7 @@ class Supervisor:
         keepers: list[asyncio.Task[None]],
         ready: asyncio.Event | None,
     ) -> None:
-        keepers.append(group.create_task(self._prepare_spares()))
+        keepers.append(group.create_task(self._open_nursery()))
         for number, stage in groupby(self.children, key=lambda child: child.spec.stage):
             members = list(stage)
             if prepare := self._before_stage.get(number):
@@ -149,21 +150,13 @@ class Supervisor:
             await asyncio.gather(*(self._until_first_ready(child) for child in members))
         if ready is not None:
             ready.set()
-        await self._keep_spares()
 
-    async def _prepare_spares(self) -> None:
+    async def _open_nursery(self) -> None:
         """Let the imports of later stages run while the first one starts, but not before it."""
-        cold = [child for child in self.children if child.spec.warm is None]
-        await asyncio.gather(*(child.was_live.wait() for child in cold[:1]))
-        for child in self.children:
-            if child.state is ProcessState.WAITING:
-                await self._spares.prepare(child.spec.warm)
-
-    async def _keep_spares(self) -> None:
-        """Have a spare of every kind at hand from now on, once the start is over."""
-        await asyncio.sleep(SPARES_AFTER_S)
-        for kind in {child.spec.warm for child in self.children}:
-            await self._spares.prepare(kind)
+        if any(child.spec.is_warm for child in self.children):
+            cold = [child for child in self.children if not child.spec.is_warm]
+            await asyncio.gather(*(child.was_live.wait() for child in cold[:1]))
+            await self._nursery.open()
 
     async def _keep(self, child: Child) -> None:
         """Run one process for ever."""
@@ -175,11 +168,10 @@ class Supervisor:
             finally:
                 watcher.cancel()
             self._buried(child, code)
-            await self._spares.prepare(child.spec.warm)
             await asyncio.sleep(PAUSES_S[min(len(child.deaths), len(PAUSES_S)) - 1])
             child.restarts += 1
 
-    async def _spawn(self, child: Child) -> asyncio.subprocess.Process:
+    async def _spawn(self, child: Child) -> Running:
         log_path = self.log_path(child.spec.name)
         _rotate(log_path)
         child.log_offset = log_path.stat().st_size if log_path.exists() else 0
@@ -188,7 +180,9 @@ class Supervisor:
             **child.spec.environ,
             SUPERVISOR_VARIABLE: str(os.getpid()),
         }
-        process = await self._spares.become(child.spec.warm, child.spec.command, environ, log_path)
+        process: Running | None = None
+        if child.spec.is_warm:
+            process = await self._nursery.fork(child.spec.command, environ, log_path)
         if process is None:
             process = await spawn(child.spec.command, environ, log_path)
         self._running[child.spec.name] = process

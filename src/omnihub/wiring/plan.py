@@ -12,15 +12,15 @@ from omnihub.broker import tcp
 from omnihub.broker.datadir import DataDir
 from omnihub.broker.embedded import kafka_status
 from omnihub.ops.childhood import TOKEN_VARIABLE
+from omnihub.ops.nursery import PYTHON_MODULE
 from omnihub.ops.server import PortTaken
-from omnihub.ops.spares import PYTHON_MODULE
 from omnihub.ops.supervise import ProcessSpec
 from omnihub.settings.load import CONFIG_VARIABLE
 from omnihub.wiring.installation import Installation, kafka_dir
 
 HOST = "127.0.0.1"
 KAFKA, REGISTRY, REST = 0, 1, 2
-# What is started from a spare, by its command; the broker is first and needs none.
+# What comes from the nursery, by its command; the broker starts before there is one.
 WARM = frozenset({"registry", "worker", "views", "api", "connectors"})
 
 
@@ -94,8 +94,8 @@ def _spec(
 ) -> ProcessSpec:
     port = taken.free()
     command = (*PYTHON_MODULE, *arguments, "--ops-port", str(port))
-    warm = arguments[0] if arguments[0] in WARM else None
-    return ProcessSpec(name, command, port, stage, environ or {}, warm, stop_grace_s=grace_s)
+    is_warm = arguments[0] in WARM
+    return ProcessSpec(name, command, port, stage, environ or {}, is_warm, stop_grace_s=grace_s)
 
 
 def _kafka(install: Installation, taken: "_Ports") -> tuple[str, Mapping[str, str] | None]:
