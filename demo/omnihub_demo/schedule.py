@@ -218,9 +218,20 @@ def _files(phase: Phase, files: Iterable[Drop], rate: float) -> Iterator[Deliver
 
 
 def _receipts(play: Play, day_s: float, random: Random) -> Iterator[Delivery]:
-    for receipt in play.receipts:
-        when = random.choice(RECEIPT_HOURS)
-        yield Delivery(Phase.DAY, random.uniform(*when) * day_s, PostReceipt(receipt))
+    """Lorries have slots: each comes at any moment of its own, so that they do not queue."""
+    for number, receipt in enumerate(random.sample(play.receipts, len(play.receipts))):
+        share = (number + random.random()) / len(play.receipts)
+        yield Delivery(Phase.DAY, _open_at(share) * day_s, PostReceipt(receipt))
+
+
+def _open_at(share: float) -> float:
+    """Return at which share of the day so much of the hours for receipts is over."""
+    left = share * sum(end - begin for begin, end in RECEIPT_HOURS)
+    for begin, end in RECEIPT_HOURS:
+        if left <= end - begin:
+            return begin + left
+        left -= end - begin
+    return RECEIPT_HOURS[-1][1]
 
 
 def _in_time(deliveries: list[Delivery]) -> list[Delivery]:

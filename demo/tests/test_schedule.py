@@ -14,6 +14,7 @@ from omnihub_demo.plan import stage
 from omnihub_demo.play import Document, Owner, Play, Transaction, TransactionKey, instant_us
 from omnihub_demo.poslog import render
 from omnihub_demo.schedule import (
+    RECEIPT_HOURS,
     Delivery,
     DropFile,
     Pace,
@@ -50,6 +51,16 @@ def test_everything_is_delivered(full_play: Play, timetable: Timetable) -> None:
     assert told | posted == {document.key for document in documents}
     assert not told & posted
     assert Counter(received) == Counter(full_play.receipts)
+
+
+def test_receipts_come_one_after_another_in_their_hours_and_leave_the_pause_free(
+    timetable: Timetable,
+) -> None:
+    day_s = timetable.lengths_s[Phase.DAY]
+    at = [d.at_s / day_s for d in timetable.deliveries if isinstance(d.act, PostReceipt)]
+    assert all(any(begin <= x <= end for begin, end in RECEIPT_HOURS) for x in at)
+    slot = sum(end - begin for begin, end in RECEIPT_HOURS) / len(at)
+    assert all(after - before > slot for before, after in zip(at, at[2:], strict=False))
 
 
 def test_week_52_lasts_at_most_four_minutes_at_150_facts_a_second_or_more(

@@ -51,6 +51,8 @@ _WARM = ("registry", "worker", "views", "api", "connector")
 def nursery(context: typer.Context) -> None:
     """Load what every process needs, then fork one for each role that the supervisor asks for."""
     become_child()
+    import httpx
+
     from omnihub.cli.main import app_for
     from omnihub.contracts.inline import own_schemas
     from omnihub.ops.nursery import await_role, take_standard_output
@@ -63,6 +65,8 @@ def nursery(context: typer.Context) -> None:
     own_schemas()
     for command in ("worker", "connectors"):
         app_for([command])
+    # The first TLS context of a process takes as long as all others of the hub together.
+    httpx.Client().close()
     # What was imported lives for ever: the collector need not look at it again.
     gc.freeze()
     if (arguments := await_role(answers)) is not None:

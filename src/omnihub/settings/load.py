@@ -7,6 +7,7 @@ Environment: `OMNIHUB_KAFKA__BOOTSTRAP=host:9092` sets `kafka.bootstrap`; values
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,11 @@ def load_text(text: str, path: Path, environ: Mapping[str, str]) -> Loaded:
     return Loaded(settings.model_copy(update={"data_dir": absolute}), path, origins)
 
 
+@lru_cache(maxsize=1)
 def _parse(text: str, path: Path) -> Any:
+    """Return ruamel's nodes; a process that was forked has those of the same text already."""
     try:
-        return YAML(typ="rt").load(text) or {}
+        return YAML(typ="rt").load(text) or CommentedMap()
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise ConfigurationError(
