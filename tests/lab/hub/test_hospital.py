@@ -44,7 +44,7 @@ def test_a_broken_file_is_shown_mended_and_released_though_the_worker_died(
     assert BROKEN not in json.dumps(case.show())
     content = case.show("--personal")["records"][0]["content"]
     assert content["record"]["body"] == f"text:{BROKEN}"
-    content["record"]["body"] = "text:" + poslog(counted(1400, "T-20", 6))
+    content["record"]["body"] = "text:" + poslog(counted(1400, "T-14", 6))
     (hub.folder / "mended.json").write_text(json.dumps(content))
     edit = ("hospital", "edit", *case.names, "--from", "mended.json", "--reason", "by hand")
     assert hub.command(*edit, "--dry-run").returncode == 0
@@ -56,7 +56,7 @@ def test_a_broken_file_is_shown_mended_and_released_though_the_worker_died(
     hub.until(lambda: hub.process("worker-0")["pid"] not in (worker, None), "a new worker")
     released = hub.command("hospital", "release", *case.names, "--wait", "30")
     assert released.returncode == 0, released.stderr
-    hub.until_on_hand("T-20", 6_000)
+    hub.until_on_hand("T-14", 6_000)
     hub.until(lambda: case.acts() == [("EDIT", "DONE"), ("RELEASE", "DONE")], "both are told")
     assert hub.command("hospital", "show", *case.names).returncode == 1
 
