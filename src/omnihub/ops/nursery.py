@@ -2,8 +2,8 @@
 
 Guarantees: what comes from the nursery is at work in a fraction of the time and of the processor
 that Python's imports take, shares the memory of what was imported, and is a child of the supervisor
-like any other. Without a nursery (another system than Linux, or it died) a process starts cold, and
-a new nursery is opened for the next one. It ends when its supervisor does: its input closes.
+like any other. Without a nursery (another system than Linux, or it died or hangs) a process starts
+cold, and a new nursery is opened for the next one. It ends with its supervisor: its input closes.
 Does not: fork while it has a second thread, hold a role or a connection, or see code and
 configuration that changed on disk meanwhile unless its command reads them again.
 """
@@ -24,6 +24,8 @@ from omnihub.ops.forked import IS_POSSIBLE, Forked, adopting, fork_orphan
 PYTHON_MODULE = (sys.executable, "-m", "omnihub")
 NURSERY = (*PYTHON_MODULE, "nursery")
 log = structlog.get_logger(__name__)
+ANSWER_TIMEOUT_S = 30.0
+"""Importing takes a few seconds, a busy machine some times that; a fork takes none."""
 
 
 class Role(TypedDict):
@@ -57,11 +59,16 @@ class Nursery:
     """The nursery of one supervisor."""
 
     def __init__(
-        self, log_dir: Path, environ: Mapping[str, str], command: Sequence[str] = NURSERY
+        self,
+        log_dir: Path,
+        environ: Mapping[str, str],
+        command: Sequence[str] = NURSERY,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         self._log_path = log_dir / "nursery.log"
         self._environ = environ
         self._command = command
+        self._answer_timeout_s = answer_timeout_s
         self._process: Process | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -83,7 +90,7 @@ class Nursery:
                 log=str(log_path),
             )
             with adopting():
-                answer = await _ask(self._process, role)
+                answer = await _ask(self._process, role, self._answer_timeout_s)
             if isinstance(answer, int):
                 return Forked(answer)
             log.warning("no process from the nursery, starting cold", reason=answer)
@@ -100,14 +107,17 @@ class Nursery:
             await process.wait()
 
 
-async def _ask(process: Process, role: Role) -> int | str:
+async def _ask(process: Process, role: Role, timeout_s: float) -> int | str:
     """Return the number of the process that was born, or why there is none."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        process.stdin.write(json.dumps(role).encode() + b"\n")
-        await process.stdin.drain()
-        line = await process.stdout.readline()
+        async with asyncio.timeout(timeout_s):
+            process.stdin.write(json.dumps(role).encode() + b"\n")
+            await process.stdin.drain()
+            line = await process.stdout.readline()
+    except TimeoutError:
+        return f"no answer within {timeout_s:g} s"
     except ConnectionError:
         line = b""
     answer: int | str = json.loads(line or b'"it ended"')

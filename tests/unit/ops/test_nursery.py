@@ -95,6 +95,17 @@ async def test_without_a_nursery_the_answer_is_none_and_a_new_one_is_opened(tmp_
         assert await process.wait() == 7
 
 
+async def test_one_that_hangs_is_not_waited_for(tmp_path: Path):
+    hanging = (sys.executable, "-c", "import time; time.sleep(60)")
+    it = Nursery(tmp_path, dict(os.environ), hanging, answer_timeout_s=0.2)
+    await it.open()
+    try:
+        async with asyncio.timeout(5):
+            assert await it.fork(role(""), {}, tmp_path / "log") is None
+    finally:
+        await it.close()
+
+
 async def test_one_that_has_threads_forks_nothing(tmp_path: Path):
     """A lock that another thread held at the fork would be held for ever."""
     async with nursery(tmp_path, THREADED) as it:
