@@ -212,7 +212,9 @@ class EmbeddedKafka:
             )
         asked = {spec.port or 0, spec.controller_port or 0}
         port = spec.port or tcp.choose_free(HOST, asked)
-        controller_port = spec.controller_port or tcp.choose_free(HOST, asked | {port})
+        controller_port = spec.controller_port or tcp.choose_free(
+            HOST, asked | {port}, tcp.CONTROLLERS
+        )
         cluster_id = spec.cluster_id or new_cluster_id()
         return NodeIdentity(spec.node_id, cluster_id, port, controller_port)
 

@@ -14,7 +14,7 @@ from omnihub.broker.embedded import START_TIMEOUT_S, EmbeddedKafka
 from omnihub.broker.jars import JarStore
 from omnihub.broker.node import HOST, NodeIdentity, NodeSpec, new_cluster_id
 from omnihub.broker.readiness import wait_until_live
-from omnihub.broker.tcp import choose_free
+from omnihub.broker.tcp import CONTROLLERS, choose_free
 
 REPLICAS = 3
 PropertiesOf = Callable[[NodeIdentity], Mapping[str, str]]
@@ -107,7 +107,7 @@ def _identities(folder: Path, brokers: int) -> list[NodeIdentity]:
     for node_id, identity in known.items():
         if identity is None:
             port = choose_free(HOST, taken)
-            controller_port = choose_free(HOST, taken | {port})
+            controller_port = choose_free(HOST, taken | {port}, CONTROLLERS)
             taken |= {port, controller_port}
             identity = NodeIdentity(node_id, cluster_id, port, controller_port)
         found.append(identity)

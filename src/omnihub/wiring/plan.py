@@ -107,6 +107,8 @@ def _kafka(install: Installation, taken: "_Ports") -> tuple[str, Mapping[str, st
     if running is not None:
         return running.bootstrap, None
     known = DataDir(kafka_dir(settings)).identity()
+    if known is not None:
+        taken.avoid(known.controller_port)
     wanted = settings.kafka.port or (known.port if known else 0)
     port = taken.settle("kafka.port", HOST, wanted)
     return f"{HOST}:{port}", {"OMNIHUB_KAFKA__BOOTSTRAP": "", "OMNIHUB_KAFKA__PORT": str(port)}
@@ -130,6 +132,10 @@ class _Ports:
         port = tcp.choose_free(HOST, self._given)
         self._given.add(port)
         return port
+
+    def avoid(self, port: int) -> None:
+        """Leave a port to a process that chose it itself."""
+        self._given.add(port)
 
     def settle(self, setting: str, host: str, wanted: int) -> int:
         """Return `wanted` if it is free, any free port for 0."""

@@ -9,6 +9,7 @@ from omnihub.broker.datadir import DataDir
 from omnihub.broker.embedded import EmbeddedKafka, kafka_status, kafka_stop
 from omnihub.broker.errors import BrokerAlreadyRunning, BrokerStopFailed
 from omnihub.broker.node import RunningKafka
+from omnihub.broker.tcp import CONTROLLERS
 
 LEFT_BEHIND = RunningKafka(
     bootstrap="127.0.0.1:21000",
@@ -59,3 +60,7 @@ def test_a_start_beside_another_start_says_so(tmp_path: Path) -> None:
         pytest.raises(BrokerAlreadyRunning, match="Another process is starting"),
     ):
         EmbeddedKafka(tmp_path).start()
+
+
+def test_a_new_broker_s_controller_keeps_out_of_the_ports_of_others(tmp_path: Path) -> None:
+    assert EmbeddedKafka(tmp_path)._choose(None).controller_port in CONTROLLERS

@@ -2,7 +2,7 @@
 
 import socket
 
-from omnihub.broker.tcp import choose_free, is_free
+from omnihub.broker.tcp import CANDIDATES, CONTROLLERS, choose_free, is_free
 
 HOST = "127.0.0.1"
 
@@ -25,3 +25,8 @@ def test_a_chosen_port_is_free_not_taken_and_never_used_for_outgoing_connections
         assert port not in taken
         assert port < 32_768
         taken.add(port)
+
+
+def test_a_controller_takes_no_port_that_a_run_may_have_settled_for_another_process() -> None:
+    assert not set(CONTROLLERS) & set(CANDIDATES)
+    assert choose_free(HOST, among=CONTROLLERS) in CONTROLLERS
