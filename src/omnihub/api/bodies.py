@@ -6,7 +6,7 @@ Quantities are thousandths of the product's unit (`_milli`), times are UTC micro
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 T = TypeVar("T")
@@ -24,6 +24,21 @@ Cursor = Annotated[
     Query(description="`next_cursor` of the page before."),
 ]
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items of a page.")]
+
+
+class RequestBody(BaseModel):
+    """What somebody sends: nothing unknown, and no value of another JSON type.
+
+    By default pydantic takes true for 1 and "5" for 5: an order over `true` minor units.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        """5.0 is an integer, says JSON Schema."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class Body(BaseModel):
@@ -171,6 +186,7 @@ class MapRow(Body):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         from_attributes=True,
         json_schema_extra={
             "examples": [
@@ -195,10 +211,9 @@ class MapEntry(Body):
     set_at_us: int
 
 
-class MapImport(BaseModel):
+class MapImport(RequestBody):
     """Several cross-references at once."""
 
-    model_config = ConfigDict(extra="forbid")
     rows: list[MapRow] = Field(min_length=1, max_length=10_000)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from omnihub.api.bodies import Body
+from omnihub.api.bodies import Body, RequestBody
 from omnihub.api.order_bodies import MoneyBody, Reachable
 
 Value = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -70,11 +70,10 @@ class Customer(Body):
     )
 
 
-class Search(BaseModel):
+class Search(RequestBody):
     """By what to find somebody; exactly one. The values are never logged or kept."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [{"email": "ada@example.org"}],
             "oneOf": [{"required": [one]} for one in ("email", "phone", "subject")],

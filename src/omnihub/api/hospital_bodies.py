@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonValue
 from pydantic.json_schema import SkipJsonSchema
 
-from omnihub.api.bodies import Body
+from omnihub.api.bodies import Body, RequestBody
 
 TaskName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 ParkKey = Annotated[str, StringConstraints(min_length=1, max_length=512)]
@@ -104,10 +104,10 @@ class Content(BaseModel):
     record: dict[str, Any] | None
 
 
-class Release(BaseModel):
+class Release(RequestBody):
     """Asks a task to do something about what it parked under a key."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
     task: TaskName
     park_key: ParkKey
     action: Action
@@ -115,11 +115,10 @@ class Release(BaseModel):
     request_id: RequestId = None
 
 
-class BulkRelease(BaseModel):
+class BulkRelease(RequestBody):
     """Asks the same for every queue whose first record is meant; no filter means all."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -141,11 +140,10 @@ class BulkRelease(BaseModel):
     dry_run: bool = Field(False, description="Tell what would be asked; ask nothing.")
 
 
-class Edit(BaseModel):
+class Edit(RequestBody):
     """Puts another record in the place of the first one under a key; it is not run."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
-from omnihub.api.bodies import Body, Id
+from omnihub.api.bodies import Body, Id, RequestBody
 
 Minor = Annotated[int, Field(ge=0, le=10**15)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -148,10 +148,9 @@ class OrderDetail(OrderSummary):
     )
 
 
-class Address(BaseModel):
+class Address(RequestBody):
     """Where somebody lives or wants the goods."""
 
-    model_config = ConfigDict(extra="forbid")
     lines: list[Line] = Field(default_factory=list, max_length=5)
     city: Line | None = None
     region: Line | None = None
@@ -159,10 +158,9 @@ class Address(BaseModel):
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
 
 
-class Buyer(BaseModel):
+class Buyer(RequestBody):
     """How to reach the buyer; kept sealed."""
 
-    model_config = ConfigDict(extra="forbid")
     name: Line | None = None
     email: Line | None = None
     phone: Annotated[str, StringConstraints(max_length=64)] | None = None
@@ -170,10 +168,9 @@ class Buyer(BaseModel):
     locale: Annotated[str, StringConstraints(max_length=35)] | None = None
 
 
-class NewLine(BaseModel):
+class NewLine(RequestBody):
     """One line of a new order."""
 
-    model_config = ConfigDict(extra="forbid")
     line_id: Id
     sku: Id
     title: Line | None = None
@@ -186,11 +183,10 @@ class NewLine(BaseModel):
     location: Id | None = Field(None, description="Where it is collected: needed for PICKUP.")
 
 
-class NewOrder(BaseModel):
+class NewOrder(RequestBody):
     """An order to place. `total_minor` = lines + shipping - discount + rounding."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -238,20 +234,17 @@ class OrderAccepted(BaseModel):
     accepted_at_us: int
 
 
-class Cancel(BaseModel):
+class Cancel(RequestBody):
     """Asks to cancel what has not left the house."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"reason": "buyer_changed_mind"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "buyer_changed_mind"}]})
     reason: Reason
 
 
-class Report(BaseModel):
+class Report(RequestBody):
     """Tells how far the goods at one location are."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"location": "STORE-61", "status": "READY_FOR_PICKUP"}]},
     )
     location: Id
