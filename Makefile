@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test static unit lab long chaos bench golden lock clean
+.PHONY: install demo erp test static unit lab long chaos bench golden lock clean
 
 install: $(STAMP)
 
@@ -16,12 +16,19 @@ $(STAMP): requirements.lock bootstrap.lock pyproject.toml connectors/pyproject.t
 	UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . -e connectors
 	touch $(STAMP)
 
-# DEMO_ARGS="--seed 8 --week 20"; KEEP=1 leaves everything running.
-demo: install
+# The real ERP of the demo and the lab, with its database; an old one stays as it is.
+erp: install
 	$(BIN)/python -m omnihub_connectors.tryton.server install
+
+# DEMO_ARGS="--seed 8 --week 20"; KEEP=1 leaves everything running.
+demo: install erp
 	$(BIN)/python -m omnihub_demo $(if $(KEEP),--keep) $(DEMO_ARGS)
 
-test: install static unit lab
+# Tryton's installation takes a core for a minute, the static checks another one.
+test: install
+	$(MAKE) --jobs=2 --output-sync=target static erp
+	$(MAKE) unit
+	$(MAKE) lab
 	$(BIN)/python tools/real_systems.py
 
 static: install
@@ -35,9 +42,8 @@ unit: install
 	rm -f build/real-systems.txt
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not lab and not tryton" --durations=5
 
-lab: install
-	$(BIN)/python -m omnihub_connectors.tryton.server install
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "(lab or tryton) and not long" --durations=15
+lab: install erp
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "(lab or tryton) and not long" --durations=15
 
 # CHAOS_ARGS="-k zombie" picks scenarios; OMNIHUB_CHAOS_SEED deals other faults.
 chaos: install

@@ -1,10 +1,14 @@
-"""Notes which real systems took part in passing tests, for the closing line of `make test`."""
+"""Which worker gets which tests, and which real systems took part in those that passed.
+
+The systems are noted for the closing line of `make test`.
+"""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).parent
 RECORD = ROOT / "build" / "real-systems.txt"
@@ -16,6 +20,27 @@ LOCKS = {
         r"trytond==([\d.]+)",
     ),
 }
+
+
+HUB = "tests/lab/hub/"
+OWN_HUB = {f"{HUB}test_{name}.py" for name in ("canary", "tryton_down", "data_folder")}
+
+
+class SharedHub(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a worker whole files, and all files that share one running hub to the same worker.
+
+    A hub is ten processes: three of them would share two cores with the tests.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return HUB if file.startswith(HUB) and file not in OWN_HUB else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SharedHub | None:
+    """With `--dist loadfile`, see `SharedHub`."""
+    return SharedHub(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -95,6 +95,7 @@ def container_kafka() -> Iterator[str]:
 def serving_registry(cluster: Cluster, topic: str) -> Iterator[str]:
     """The embedded registry on a free port; its URL."""
     listener = socket.socket()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.bind(("127.0.0.1", 0))
     app = registry_app(Registry(KafkaRawLog(cluster, topic)))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))

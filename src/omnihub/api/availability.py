@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from omnihub.api.auth import Reader
-from omnihub.api.bodies import Availability, Available, Filter, Id, NearbyStores, StoreBody
+from omnihub.api.bodies import Availability, Available, Id, NearbyStores, StoreBody
+from omnihub.api.params import Filter
 from omnihub.api.parts import Parts, PartsOf
 from omnihub.api.problem import Fault, Problem
 from omnihub.model.ids import ChannelId, LocationId, Sku

@@ -5,25 +5,12 @@ Quantities are thousandths of the product's unit (`_milli`), times are UTC micro
 
 from typing import Annotated, Generic, TypeVar
 
-from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
-from pydantic.json_schema import SkipJsonSchema
 
 T = TypeVar("T")
 # ASCII classes only: what \s means differs between regular expression engines.
 _ID = r"^[^\x00-\x20:/\x7f]+$"
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_ID)]
-SkuPath = Annotated[str, Path(max_length=128, min_length=1, examples=["4711"])]
-ChannelPath = Annotated[str, Path(max_length=128, min_length=1, examples=["WEB"])]
-# A parameter is absent or text; null cannot be sent, so the document must not offer it.
-Filter = Annotated[
-    Annotated[str, StringConstraints(max_length=128)] | SkipJsonSchema[None], Query()
-]
-Cursor = Annotated[
-    Annotated[str, StringConstraints(max_length=1024)] | SkipJsonSchema[None],
-    Query(description="`next_cursor` of the page before."),
-]
-Limit = Annotated[int, Query(ge=1, le=500, description="Most items of a page.")]
 
 
 class RequestBody(BaseModel):

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from omnihub.api.acts import Act
 from omnihub.api.auth import Admin, Reader
-from omnihub.api.bodies import Cursor, Filter, Limit, PageBody
+from omnihub.api.bodies import PageBody
 from omnihub.api.hospital_bodies import (
     Acted,
     BulkRelease,
@@ -32,6 +32,7 @@ from omnihub.api.hospital_bodies import (
     TaskName,
 )
 from omnihub.api.json_body import JSON_BODY
+from omnihub.api.params import Cursor, Filter, Limit
 from omnihub.api.parked_content import content_of, record_told
 from omnihub.api.parts import Parts, PartsOf
 from omnihub.api.problem import Problem

@@ -5,9 +5,6 @@ from fastapi.responses import JSONResponse
 
 from omnihub.api.auth import Reader, Writer
 from omnihub.api.bodies import (
-    Cursor,
-    Filter,
-    Limit,
     MapEntry,
     MapImport,
     MapRow,
@@ -18,6 +15,7 @@ from omnihub.api.bodies import (
     Written,
 )
 from omnihub.api.json_body import JSON_BODY
+from omnihub.api.params import Cursor, Filter, Limit
 from omnihub.api.parts import Parts, PartsOf
 from omnihub.api.problem import Problem
 from omnihub.model.ids import InstanceId

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Path, Query
 from pydantic.json_schema import SkipJsonSchema
 
 from omnihub.api.auth import Reader
-from omnihub.api.bodies import Cursor, Filter, Limit, PageBody
+from omnihub.api.bodies import PageBody
 from omnihub.api.customer_bodies import CartBody
 from omnihub.api.order_bodies import OrderDetail, OrderSummary
+from omnihub.api.params import Cursor, Filter, Limit
 from omnihub.api.parts import PartsOf
 from omnihub.api.problem import Problem
 from omnihub.api.showing import order_detail

@@ -14,9 +14,9 @@ from pydantic import StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 from omnihub.api.auth import Reader
-from omnihub.api.bodies import Filter
 from omnihub.api.events import CARTS, CUSTOMERS, ORDERS, STOCK, Stream, told
 from omnihub.api.feed import BadEventId, Behind, Change, Wanted, decode_id, encode_id, id_pattern
+from omnihub.api.params import Filter
 from omnihub.api.parts import Parts, PartsOf
 from omnihub.api.problem import Fault, Problem
 from omnihub.views.fold import Positions

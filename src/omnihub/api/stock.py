@@ -3,18 +3,8 @@
 from fastapi import APIRouter
 
 from omnihub.api.auth import Reader
-from omnihub.api.bodies import (
-    ChannelLevel,
-    ChannelPath,
-    Cursor,
-    Filter,
-    Level,
-    Limit,
-    PageBody,
-    ProductBody,
-    SkuPath,
-    SkuStock,
-)
+from omnihub.api.bodies import ChannelLevel, Level, PageBody, ProductBody, SkuStock
+from omnihub.api.params import ChannelPath, Cursor, Filter, Limit, SkuPath
 from omnihub.api.parts import PartsOf
 from omnihub.api.problem import Fault, Problem
 from omnihub.model.ids import ChannelId, LocationId, Sku

@@ -5,20 +5,20 @@ changes a topic that exists, and refuses to go on when one differs from the cont
 partition count or cleanup policy. Does not: delete anything.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
+from omnihub.broker.bulkread import RawRecord, read_bulk
 from omnihub.broker.clients import (
     DELETE_RETENTION_S,
     MAX_MESSAGE_BYTES,
     Cluster,
     admin_client,
-    restore_consumer,
 )
 from omnihub.broker.logerrors import LogUnavailable
 from omnihub.contracts.topics import TopicSpec
@@ -26,6 +26,8 @@ from omnihub.model.errors import ConfigurationError
 
 _HOUR_MS = 3_600_000
 _TIMEOUT_S = 15.0
+Place = tuple[str, int]
+"""A partition: topic and number."""
 CLUSTER_DEFAULT = -1
 """As many replicas as the brokers' `default.replication.factor` says: one of ours is one node."""
 
@@ -39,18 +41,6 @@ class TopicDescription:
     cleanup: str
     retention_ms: int
     ends: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RawRecord:
-    """One record in bytes, as read in bulk."""
-
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
 
 
 class TopicAdmin:
@@ -108,69 +98,78 @@ class TopicAdmin:
         """Return what the broker knows of `names`; unknown names are left out."""
         counts = self._partition_counts()
         known = [name for name in names if name in counts]
-        configs = self._configs(known)
+        configs, ends = self._configs(known), self.ends(known)
         return [
             TopicDescription(
                 name=name,
                 partitions=counts[name],
                 cleanup=configs[name]["cleanup.policy"],
                 retention_ms=int(configs[name]["retention.ms"]),
-                ends=tuple(self.end_offsets(name, counts[name])),
+                ends=tuple(ends[name, at] for at in range(counts[name])),
             )
             for name in known
         ]
 
-    def end_offsets(self, topic: str, partitions: int | None = None) -> list[int]:
-        """Return the next offset of every partition of `topic`."""
-        count = partitions if partitions is not None else self._partition_counts().get(topic, 0)
-        latest = {TopicPartition(topic, at): OffsetSpec.latest() for at in range(count)}
-        asked = self._client.list_offsets(latest, request_timeout=_TIMEOUT_S)
-        found = {
-            place.partition: _answer(future, f"read the ends of '{topic}'").offset
-            for place, future in asked.items()
-        }
-        return [found[at] for at in range(count)]
+    def ends(self, topics: Iterable[str]) -> dict[Place, int]:
+        """Return the next offset of every partition of `topics`.
 
-    def offsets_since(self, topics: Iterable[str], at_us: int) -> dict[tuple[str, int], int]:
+        Raises:
+            LogUnavailable: the cluster does not answer.
+        """
+        return self._offsets(dict.fromkeys(self._places(topics), OffsetSpec.latest()))
+
+    def end_offsets(self, topic: str) -> list[int]:
+        """Return the next offset of every partition of `topic`."""
+        ends = self.ends([topic])
+        return [ends[topic, at] for at in range(len(ends))]
+
+    def offsets_since(self, topics: Iterable[str], at_us: int) -> dict[Place, int]:
         """Return each partition's first offset from a moment on; its end, if nothing came since."""
-        counts, found = self._partition_counts(), {}
-        for topic in topics:
-            ends = self.end_offsets(topic, counts.get(topic, 0))
-            since = {
-                TopicPartition(topic, at): OffsetSpec.for_timestamp(at_us // 1000)
-                for at in range(len(ends))
-            }
-            asked = self._client.list_offsets(since, request_timeout=_TIMEOUT_S) if since else {}
-            for place, future in asked.items():
-                offset = _answer(future, f"find a moment in '{topic}'").offset
-                at = place.partition
-                found[topic, at] = ends[at] if offset < 0 else offset
-        return found
+        places = self._places(topics)
+        ends = self._offsets(dict.fromkeys(places, OffsetSpec.latest()))
+        since = self._offsets(dict.fromkeys(places, OffsetSpec.for_timestamp(at_us // 1000)))
+        return {at: ends[at] if offset < 0 else offset for at, offset in since.items()}
 
     def read(self, topic: str) -> list[RawRecord]:
-        """Return all committed records of `topic` up to its present end, partition by partition."""
-        count = self._partition_counts().get(topic, 0)
-        consumer = Consumer(restore_consumer(self._cluster, "omnihub.admin"))
-        try:
-            return [record for at in range(count) for record in _each(consumer, topic, at)]
-        except KafkaException as error:
-            raise _unavailable(f"read '{topic}'", error) from error
-        finally:
-            consumer.close()
+        """Return all committed records of `topic` up to its present end, partition by partition.
+
+        Raises:
+            LogUnavailable: the cluster does not answer.
+        """
+        return self._read(self._places([topic]))
 
     def newest(self, topic: str, partition: int, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the newest values of `keys` in one partition of a compacted topic."""
-        consumer = Consumer(restore_consumer(self._cluster, "omnihub.admin"))
-        found: dict[bytes, bytes | None] = {}
+        records = self._read([TopicPartition(topic, partition)])
+        found = {each.key: each.value for each in records if each.key in keys}
+        return {key: value for key, value in found.items() if key is not None and value is not None}
+
+    def _read(self, places: Sequence[TopicPartition]) -> list[RawRecord]:
+        """Read partitions of one topic."""
+        if not places:
+            return []
+        topic = places[0].topic
+        lows = self._offsets(dict.fromkeys(places, OffsetSpec.earliest()))
+        ends = self._offsets(dict.fromkeys(places, OffsetSpec.latest()))
+        bounds = {partition: (lows[topic, partition], end) for (_, partition), end in ends.items()}
         try:
-            for record in _each(consumer, topic, partition):
-                if record.key is not None and record.key in keys:
-                    found[record.key] = record.value
+            return read_bulk(self._cluster, topic, bounds)
         except KafkaException as error:
             raise _unavailable(f"read '{topic}'", error) from error
-        finally:
-            consumer.close()
-        return {key: value for key, value in found.items() if value is not None}
+
+    def _places(self, topics: Iterable[str]) -> list[TopicPartition]:
+        counts = self._partition_counts()
+        return [TopicPartition(topic, at) for topic in topics for at in range(counts.get(topic, 0))]
+
+    def _offsets(self, asked: Mapping[TopicPartition, OffsetSpec]) -> dict[Place, int]:
+        """Ask for all at once: an answer for each topic alone took seconds."""
+        if not asked:
+            return {}
+        answers = self._client.list_offsets(dict(asked), request_timeout=_TIMEOUT_S)
+        return {
+            (at.topic, at.partition): _answer(answer, f"find offsets of '{at.topic}'").offset
+            for at, answer in answers.items()
+        }
 
     def _partition_counts(self, patience_s: float = _TIMEOUT_S) -> dict[str, int]:
         try:
@@ -226,34 +225,6 @@ class TopicAdmin:
             replication_factor=self._replication,
             config=config,
         )
-
-
-def _each(consumer: Consumer, topic: str, partition: int) -> Iterator[RawRecord]:
-    """Yield the records of a partition up to its present end."""
-    low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
-    if low >= end:
-        return
-    consumer.assign([TopicPartition(topic, partition, low)])
-    while True:
-        for message in consumer.consume(5_000, timeout=1.0):
-            if message.error() is None:
-                if message.offset() < end:
-                    yield _raw(message)
-            elif message.error().code() == KafkaError._PARTITION_EOF:
-                return
-            else:
-                raise KafkaException(message.error())
-
-
-def _raw(message: Any) -> RawRecord:
-    return RawRecord(
-        message.partition(),
-        message.offset(),
-        message.timestamp()[1],
-        message.key(),
-        message.value(),
-        tuple(message.headers() or ()),
-    )
 
 
 def _answer(future: Any, act: str, *harmless: int) -> Any:

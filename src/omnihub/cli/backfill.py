@@ -89,10 +89,9 @@ async def _ask(
     dry_run: bool,
 ) -> list[dict[str, Any]]:
     from omnihub.wiring.backfill import ask_backfill, plan_backfill
-    from omnihub.wiring.connector import instance_of
     from omnihub.wiring.log import appender_of, codec_of, reader_of
 
-    instance, codec = instance_of(install, name), codec_of(install)
+    instance, codec = install.instance(name), codec_of(install)
     async with appender_of(install, codec) as appender:
         reader = reader_of(install, codec)
         planned = await plan_backfill(instance, stream, start, reader, appender)

@@ -42,9 +42,9 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
 def check(context: typer.Context, name: Name, as_json: JsonOption = False) -> None:
     """Test credentials, rights and clock of an instance, without side effects."""
     from omnihub.connect.sdk import Health
-    from omnihub.wiring.connector import check_connector, instance_of
+    from omnihub.wiring.connector import check_connector
 
-    findings = asyncio.run(check_connector(instance_of(options_of(context).installation(), name)))
+    findings = asyncio.run(check_connector(options_of(context).installation().instance(name)))
     rows = [
         {"point": one.point, "health": one.health.value, "detail": one.detail, "cure": one.cure}
         for one in findings

@@ -2,24 +2,28 @@
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from omnihub.api.showing import Opener
 from omnihub.connect.personal import Tokens
 from omnihub.model.errors import ConfigurationError
-from omnihub.views.queries import Views
-from omnihub.views.schema import open_views
 from omnihub.wiring.installation import Installation
 from omnihub.wiring.privacy import sealer_of, tokens_of, vault_of
+
+if TYPE_CHECKING:
+    from omnihub.api.showing import Opener
+    from omnihub.views.queries import Views
 
 B = TypeVar("B", bound=BaseModel)
 _RIGHT = "Run it as the user that OmniHub runs as: only the owner of the master key sees it."
 
 
-def views_of(install: Installation) -> Views:
+def views_of(install: Installation) -> "Views":
     """Return the views of an installation, empty when nothing ran yet."""
+    from omnihub.views.queries import Views
+    from omnihub.views.schema import open_views
+
     install.data_dir.mkdir(parents=True, exist_ok=True)
     return Views(open_views(install.views_url), install.tenant)
 
@@ -56,7 +60,7 @@ def body_of(kind: type[B], told: str | dict[str, Any], place: str) -> B:
         raise ConfigurationError(f"{place} is not as needed. " + "; ".join(faults)) from None
 
 
-def opener_of(install: Installation) -> Opener:
+def opener_of(install: Installation) -> "Opener":
     """Return what opens sealed fields, for whoever may read the installation's master key."""
     try:
         return sealer_of(install).open_record

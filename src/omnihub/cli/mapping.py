@@ -17,7 +17,6 @@ from omnihub.cli.output import print_json, print_rows, stderr
 from omnihub.model.errors import ConfigurationError
 from omnihub.model.ids import InstanceId
 from omnihub.model.records import CrossReference, ParkedRecord
-from omnihub.wiring.connector import instance_of
 from omnihub.wiring.installation import Installation
 from omnihub.wiring.log import appender_of, codec_of, reader_of
 
@@ -113,7 +112,7 @@ def _read(path: Path) -> list[Row]:
 
 async def _write(install: Installation, rows: Sequence[Row]) -> None:
     for name in {row[0] for row in rows}:
-        instance_of(install, name)
+        install.instance(name)
     records = [
         CrossReference(
             tenant=install.tenant,

@@ -45,7 +45,10 @@ def registry(context: typer.Context, ops_port: OpsPort = 0) -> None:
     run_registry(options_of(context).installation(), ops_port)
 
 
-_WARM = ("registry", "worker", "views", "api", "connector")
+_WARM = (
+    *(f"omnihub.wiring.{role}" for role in ("registry", "worker", "views", "api", "connector")),
+    "omnihub.views.keys",
+)
 
 
 def nursery(context: typer.Context) -> None:
@@ -59,7 +62,7 @@ def nursery(context: typer.Context) -> None:
 
     answers = take_standard_output()
     for each in _WARM:
-        import_module(f"omnihub.wiring.{each}")
+        import_module(each)
     # What a start reads is read once before: contract, configuration, its connectors' code.
     options_of(context).installation()
     own_schemas()

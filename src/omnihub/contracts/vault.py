@@ -6,6 +6,7 @@ Does not: encrypt anything (see `sealing`).
 """
 
 import secrets
+from collections.abc import Callable
 from typing import Protocol
 
 from omnihub.model.errors import RejectedError, RetryableError
@@ -41,6 +42,26 @@ class Vault(Protocol):
 
     def existing(self, key_id: str) -> bytes | None:
         """Return the key of `key_id`; None when there is none (any more)."""
+
+
+class LateVault:
+    """A vault that is opened when the first key is asked for: most commands never need one."""
+
+    def __init__(self, open_vault: Callable[[], Vault]) -> None:
+        self._open = open_vault
+        self._opened: Vault | None = None
+
+    def key(self, key_id: str) -> bytes:
+        """As `Vault.key`."""
+        return self._vault().key(key_id)
+
+    def existing(self, key_id: str) -> bytes | None:
+        """As `Vault.existing`."""
+        return self._vault().existing(key_id)
+
+    def _vault(self) -> Vault:
+        self._opened = self._opened or self._open()
+        return self._opened
 
 
 class PassingVault:

@@ -68,9 +68,9 @@ class WorkerSettings:
     slot: str
     batch_records: int = 10_000
     idle_wait_s: float = 0.05
-    commit_interval_s: float = 0.02
-    """Least time between two commits. A commit costs the broker the same for one record as for a
-    thousand; under load the next one gathers instead, after a pause nothing waits for it."""
+    commit_pause_s: float = 0.02
+    """Pause after a commit, in which the next one gathers: a commit costs the broker the same for
+    one record as for a thousand. After a full batch there is none."""
     parked_limit: int = PARKED_LIMIT
 
 
@@ -344,7 +344,7 @@ class Worker:
         records = sum(task.next_offset - task.kept_offset for task in dirty)
         took_s = self._keep(dirty, consumer)
         # A full batch has gathered enough, and more is waiting behind it.
-        pause_s = 0.0 if records >= self._batch_records else self._settings.commit_interval_s
+        pause_s = 0.0 if records >= self._batch_records else self._settings.commit_pause_s
         self._commit_at = time.monotonic() + pause_s
         self._batch_records = min(self._settings.batch_records, self._batch_records * 2)
         self._failures = 0

@@ -18,8 +18,6 @@ from omnihub.connect.runtime import (
 from omnihub.connect.sdk import Context, Finding
 from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.topics import Topics
-from omnihub.model.errors import ConfigurationError
-from omnihub.model.ids import InstanceId
 from omnihub.ops.observers import ConnectMetrics
 from omnihub.wiring.installation import Installation
 from omnihub.wiring.log import appender_of, codec_of, reader_of
@@ -27,25 +25,9 @@ from omnihub.wiring.privacy import tokens_of, vault_of
 from omnihub.wiring.process import Process, begin, until_signalled
 
 
-def instance_of(install: Installation, name: str) -> Instance:
-    """Return the instance called `name`.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    found = install.instances.get(InstanceId(name))
-    if found is None:
-        known = ", ".join(sorted(install.instances)) or "none"
-        raise ConfigurationError(
-            f"connectors.{name} is not configured (configured: {known}). "
-            f"Add it to {install.loaded.path}."
-        )
-    return found
-
-
 def run_connector(install: Installation, name: str, ops_port: int) -> None:
     """Run one instance until stopped."""
-    instance = instance_of(install, name)
+    instance = install.instance(name)
     process = begin(f"connector-{name}", install.settings, install.environ, ops_port)
     process.health.expect("log")
     asyncio.run(_run(process, install, instance))

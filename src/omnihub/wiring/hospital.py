@@ -57,8 +57,7 @@ def bodies_of(
 
 def event_ends(install: Installation) -> Ends:
     """Return where the next events of the hospital will lie."""
-    ends = admin_of(install).end_offsets(EVENT_TOPIC)
-    return {(EVENT_TOPIC, partition): end for partition, end in enumerate(ends)}
+    return admin_of(install).ends([EVENT_TOPIC])
 
 
 async def ask(

@@ -83,6 +83,21 @@ class Installation:
         """Where the SQL views are."""
         return self.settings.views.url or f"sqlite:///{self.data_dir / 'views.sqlite'}"
 
+    def instance(self, name: str) -> Instance:
+        """Return the connector instance called `name`.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        found = self.instances.get(InstanceId(name))
+        if found is None:
+            known = ", ".join(sorted(self.instances)) or "none"
+            raise ConfigurationError(
+                f"connectors.{name} is not configured (configured: {known}). "
+                f"Add it to {self.loaded.path}."
+            )
+        return found
+
     def connector_types(self) -> list[str]:
         """Return the connector types in use."""
         return sorted({instance.settings.type for instance in self.instances.values()})

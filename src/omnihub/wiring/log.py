@@ -11,10 +11,12 @@ from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.inline import own_schemas
 from omnihub.contracts.registry_client import RegistryClient
 from omnihub.contracts.released import earlier_schemas, fingerprint
+from omnihub.contracts.sealing import Sealer
+from omnihub.contracts.vault import LateVault
 from omnihub.ops.childhood import TOKEN_VARIABLE
 from omnihub.ops.files import write_atomically
 from omnihub.wiring.installation import Installation
-from omnihub.wiring.privacy import sealer_of
+from omnihub.wiring.privacy import vault_of
 
 IDS_FILE = "schema-ids.json"
 
@@ -56,7 +58,7 @@ def _noted(install: Installation) -> tuple[dict[str, int], dict[str, int]] | Non
 
 def codec_of(install: Installation) -> Codec:
     """Return a codec with the registry's ids; for one thread."""
-    return Codec(ids_of(install), sealer_of(install))
+    return Codec(ids_of(install), Sealer(LateVault(lambda: vault_of(install))))
 
 
 def reader_of(

@@ -9,25 +9,30 @@ import binascii
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omnihub.connect.personal import Tokens
 from omnihub.contracts.sealing import Sealer
-from omnihub.contracts.vault import KEY_BYTES
+from omnihub.contracts.vault import KEY_BYTES, Vault
 from omnihub.model.errors import ConfigurationError
 from omnihub.settings import resolve
-from omnihub.views.keys import KeyTable, open_keys
 from omnihub.wiring.installation import Installation
+
+if TYPE_CHECKING:
+    from omnihub.views.keys import KeyTable
 
 MASTER_KEY_FILE = "master.key"
 _HOW = "Make one with: python3 -c 'import os,base64; print(base64.b64encode(os.urandom(64)))'"
 
 
-def vault_of(install: Installation) -> KeyTable:
+def vault_of(install: Installation) -> "KeyTable":
     """Return the key table.
 
     Raises:
         ConfigurationError: privacy.master_key is no key.
     """
+    from omnihub.views.keys import open_keys  # SQL takes half a second to load.
+
     install.data_dir.mkdir(parents=True, exist_ok=True)
     # A file of its own: whoever deletes the views to have them rebuilt must not lose the keys.
     url = install.settings.views.url or f"sqlite:///{install.data_dir / 'keys.sqlite'}"
@@ -39,7 +44,7 @@ def sealer_of(install: Installation) -> Sealer:
     return Sealer(vault_of(install))
 
 
-def tokens_of(install: Installation, vault: KeyTable) -> Tokens:
+def tokens_of(install: Installation, vault: Vault) -> Tokens:
     """Return the tenant's keyed hashes; their secret is a key of the vault like any other."""
     return Tokens(vault.key(f"tokens:{install.tenant}"))
 

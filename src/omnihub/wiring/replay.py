@@ -5,7 +5,7 @@ compared. Does not: wait for the corrections (`omnihub explain REPLAY` shows wha
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from omnihub.broker.admin import TopicAdmin
@@ -228,7 +228,7 @@ class Replayer:
     ) -> AsyncIterator["_Read"]:
         """Yield what the topics hold from a moment on to their present ends; the last is empty."""
         start = await asyncio.to_thread(self._admin.offsets_since, topics, since_us)
-        ends = await asyncio.to_thread(self._ends, topics)
+        ends = await asyncio.to_thread(self._admin.ends, topics)
         total = sum(ends.values()) - sum(start.values())
         done = 0
         self._progress(what, 0, total)
@@ -238,10 +238,3 @@ class Replayer:
             yield _Read(entries, start, ends)
             if not entries:
                 return
-
-    def _ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-        return {
-            (name, partition): end
-            for name in topics
-            for partition, end in enumerate(self._admin.end_offsets(name))
-        }

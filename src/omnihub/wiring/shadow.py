@@ -7,7 +7,7 @@ pass (timers stay armed), hear systems answer, or spare memory: it holds the row
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from omnihub.broker.admin import RawRecord
+from omnihub.broker.bulkread import RawRecord
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.topics import Topics
 from omnihub.engine.driver import TestDriver

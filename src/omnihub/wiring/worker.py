@@ -70,6 +70,7 @@ def run_worker(install: Installation, slot: int, ops_port: int) -> None:
             install.cluster(),
             WORKER_GROUP,
             slot_name(slot),
+            commit_pause_s=install.settings.workers.commit_pause_ms / 1000,
             parked_limit=install.settings.workers.parked_limit,
         ),
         handlers(install, refs, ConnectMetrics(process.metrics), tokens_of(install, vault), sealer),

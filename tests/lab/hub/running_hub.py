@@ -231,6 +231,5 @@ class Hub:
             if (now := self._ends()) != before:
                 before, quiet_since = now, time.monotonic()
 
-    def _ends(self) -> dict[str, list[int]]:
-        names = [name for name in self._admin.names() if name.startswith("omni.")]
-        return {name: self._admin.end_offsets(name) for name in names}
+    def _ends(self) -> dict[tuple[str, int], int]:
+        return self._admin.ends(name for name in self._admin.names() if name.startswith("omni."))

@@ -60,6 +60,7 @@ class ListLog:
 def registry() -> Iterator[str]:
     """The URL of an empty registry."""
     listener = socket.socket()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(registry_app(Registry(ListLog())), log_level="warning", ws="none")
     server = uvicorn.Server(config)

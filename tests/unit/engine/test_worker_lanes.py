@@ -135,7 +135,7 @@ def log():
 @pytest.fixture
 def worker(log):
     Kept.entities, Kept.failures = [], 0
-    settings = WorkerSettings(Cluster("k:1"), "g", "0", idle_wait_s=0.0, commit_interval_s=0.0)
+    settings = WorkerSettings(Cluster("k:1"), "g", "0", idle_wait_s=0.0, commit_pause_s=0.0)
     made = Worker(settings, [VALVE, Split("diary", {})], CODEC, TOPICS, make_transactions=Kept)
     assignment = made._assignment
     assignment.tasks = {at: made._make_task(*at) for at in [(VALVE.inbox, 0), (LIVE, 0)]}

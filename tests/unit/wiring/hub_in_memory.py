@@ -3,7 +3,7 @@
 from contextlib import asynccontextmanager
 
 import omnihub.wiring.replay
-from omnihub.broker.admin import RawRecord
+from omnihub.broker.bulkread import RawRecord
 from omnihub.broker.ports import Entry, Position
 from omnihub.connect.config import channels_of, maps_of
 from omnihub.connect.deliveries import Acceptance
@@ -40,8 +40,10 @@ class Admin:
             for part, end in enumerate(self._log.ends(topic))
         }
 
-    def end_offsets(self, topic):
-        return self._log.ends(topic)
+    def ends(self, topics):
+        return {
+            (topic, part): end for topic in topics for part, end in enumerate(self._log.ends(topic))
+        }
 
     def read(self, topic):
         return [

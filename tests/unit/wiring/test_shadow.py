@@ -9,7 +9,7 @@ CONNECT = Path(__file__).parent.parent / "connect"
 sys.path.insert(0, str(CONNECT))
 from replay_world import Reading, World, count, sale  # noqa: E402
 
-from omnihub.broker.admin import RawRecord  # noqa: E402
+from omnihub.broker.bulkread import RawRecord  # noqa: E402
 from omnihub.connect.replays import Replay, new_replay_id, requests_of  # noqa: E402
 from omnihub.wiring.shadow import LevelChange, consequences_of  # noqa: E402
 

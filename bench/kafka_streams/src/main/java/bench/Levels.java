@@ -42,27 +42,39 @@ import org.apache.kafka.streams.state.Stores;
 public final class Levels {
   private Levels() {}
 
-  /** Confluent framing around Avro binary; the id is fixed because both sides know it. */
+  /**
+   * Confluent framing around Avro binary; the id is fixed because both sides know it. Stream threads
+   * share a serde, so what is used again (reader, writer, buffers) is each thread's own.
+   */
   static final class Avro<T extends SpecificRecord> implements Serializer<T>, Deserializer<T> {
-    private final SpecificDatumReader<T> reader;
-    private final SpecificDatumWriter<T> writer;
+    private final ThreadLocal<Tools<T>> tools;
     private final int id;
-    private final ByteArrayOutputStream bytes = new ByteArrayOutputStream(512);
-    private BinaryEncoder encoder;
-    private BinaryDecoder decoder;
 
     Avro(Class<T> type, int id) {
-      this.reader = new SpecificDatumReader<>(type);
-      this.writer = new SpecificDatumWriter<>(type);
+      this.tools = ThreadLocal.withInitial(() -> new Tools<>(type));
       this.id = id;
+    }
+
+    private static final class Tools<T extends SpecificRecord> {
+      final SpecificDatumReader<T> reader;
+      final SpecificDatumWriter<T> writer;
+      final ByteArrayOutputStream bytes = new ByteArrayOutputStream(512);
+      BinaryEncoder encoder;
+      BinaryDecoder decoder;
+
+      Tools(Class<T> type) {
+        this.reader = new SpecificDatumReader<>(type);
+        this.writer = new SpecificDatumWriter<>(type);
+      }
     }
 
     @Override
     public T deserialize(String topic, byte[] data) {
       if (data == null) return null;
+      Tools<T> own = tools.get();
       try {
-        decoder = DecoderFactory.get().binaryDecoder(data, 5, data.length - 5, decoder);
-        return reader.read(null, decoder);
+        own.decoder = DecoderFactory.get().binaryDecoder(data, 5, data.length - 5, own.decoder);
+        return own.reader.read(null, own.decoder);
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
@@ -71,14 +83,15 @@ public final class Levels {
     @Override
     public byte[] serialize(String topic, T value) {
       if (value == null) return null;
+      Tools<T> own = tools.get();
       try {
-        bytes.reset();
-        bytes.write(0);
-        bytes.writeBytes(ByteBuffer.allocate(4).putInt(id).array());
-        encoder = EncoderFactory.get().directBinaryEncoder(bytes, encoder);
-        writer.write(value, encoder);
-        encoder.flush();
-        return bytes.toByteArray();
+        own.bytes.reset();
+        own.bytes.write(0);
+        own.bytes.writeBytes(ByteBuffer.allocate(4).putInt(id).array());
+        own.encoder = EncoderFactory.get().directBinaryEncoder(own.bytes, own.encoder);
+        own.writer.write(value, own.encoder);
+        own.encoder.flush();
+        return own.bytes.toByteArray();
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
