@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Producer
 
 from omnihub.broker.admin import TopicAdmin
-from omnihub.broker.clients import Cluster, transactional_producer
+from omnihub.broker.clients import Cluster, plain_producer, transactional_producer
 from omnihub.contracts.topics import TopicSpec
 
 PARTITIONS = 4
@@ -48,6 +48,16 @@ def test_committed_records_come_partition_by_partition_in_order(
     write(producer, topic, b"3")
     found = [(each.partition, each.value) for each in TopicAdmin(cluster).read(topic)]
     assert found == [(at, value) for at in range(PARTITIONS - 1) for value in (b"1", b"2", b"3")]
+
+
+def test_the_very_last_record_is_read_where_no_marker_follows_it(
+    cluster: Cluster, topic: str
+) -> None:
+    plain = Producer(plain_producer(cluster))
+    for value in (b"1", b"2"):
+        plain.produce(topic, value, b"key", PARTITIONS - 1)
+    assert plain.flush(20) == 0
+    assert [each.value for each in TopicAdmin(cluster).read(topic)] == [b"1", b"2"]
 
 
 def test_newest_gives_the_last_value_of_each_key(
