@@ -48,9 +48,11 @@ def _listening(section: str, host: str, port: int) -> Iterator[socket.socket]:
             f"End the program that uses it, or set {section}.port."
         ) from error
     with listener:
-        # Connections inherit it, and asyncio sets it on its own listeners only. Without it an
-        # answer's body waits for the client's delayed ACK of its head: 40 ms for every request.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if section == "registry":
+            # Connections inherit it, and asyncio sets it on its own listeners only. Without it an
+            # answer's body waits for the client's delayed ACK of its head, 40 ms. Not yet for the
+            # API: whoever polls it without a pause then asks so often that other work waits.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
 
 
