@@ -118,11 +118,6 @@ class TopicAdmin:
         """
         return self._offsets(dict.fromkeys(self._places(topics), OffsetSpec.latest()))
 
-    def end_offsets(self, topic: str) -> list[int]:
-        """Return the next offset of every partition of `topic`."""
-        ends = self.ends([topic])
-        return [ends[topic, at] for at in range(len(ends))]
-
     def offsets_since(self, topics: Iterable[str], at_us: int) -> dict[Place, int]:
         """Return each partition's first offset from a moment on; its end, if nothing came since."""
         places = self._places(topics)
