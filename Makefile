@@ -9,11 +9,15 @@ STAMP  := $(VENV)/.installed
 
 install: $(STAMP)
 
-$(STAMP): requirements.lock bootstrap.lock pyproject.toml connectors/pyproject.toml
+NATIVE := native/pyproject.toml native/omnihub_native/avro.pyx
+
+# The codec in machine code comes last: without a C compiler the hub runs the same in Python.
+$(STAMP): requirements.lock bootstrap.lock pyproject.toml connectors/pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
 	UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . -e connectors
+	UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation ./native
 	touch $(STAMP)
 
 # The real ERP of the demo and the lab, with its database; an old one stays as it is.

@@ -1,4 +1,4 @@
-"""Measures the codec per record beside plain fastavro with msgspec.convert / to_builtins.
+"""Measures both codecs per record beside plain fastavro with msgspec.convert / to_builtins.
 
     .venv/bin/python bench/codec.py [--json]
 
@@ -19,6 +19,7 @@ import msgspec
 from omnihub.contracts.avsc import load_schemas
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.inline import self_contained
+from omnihub.contracts.native import is_installed
 from omnihub.model.ids import EventId, LocationId, MovementId, Sku, TenantId, derive_id
 from omnihub.model.record import Record
 from omnihub.model.records import EventMeta, MovementKind, StockLevel, StockMoved
@@ -100,31 +101,31 @@ class PlainFastavro:
 
 def measure(make: Callable[[int, int], Record], step_us: int) -> dict[str, float]:
     """One row: `step_us` apart are the times of one record and the next."""
-    codec = Codec.offline()
+    python = Codec.offline(is_native=False)
+    native = Codec.offline(is_native=is_installed)
     rounds = [
         [make(n, EPOCH_US + step_us * (at * RECORDS + n)) for n in range(RECORDS)]
         for at in range(ROUNDS)
     ]
     naive = PlainFastavro(type(rounds[0][0]))
-    framed = [[Codec.offline().encode(record) for record in values[:1]] for values in rounds]
+    framed = [[native.encode(record) for record in values[:1]] for values in rounds]
     bodies = [[naive.encode(record) for record in values] for values in rounds]
     assert [one[0][5:] for one in framed] == [one[0] for one in bodies], "the bytes differ"
     frame = framed[0][0][:5]
     values = [[frame + body for body in one] for one in bodies]
-    names = ("encode_us", "fastavro_encode_us", "decode_us", "fastavro_decode_us")
-    figures = per_record_us(
-        [
-            (codec.encode, rounds),
-            (naive.encode, rounds),
-            (codec.decode, values),
-            (naive.decode, bodies),
-        ]
-    )
-    return dict(zip(names, figures, strict=True))
+    sides: dict[str, Timed] = {
+        "native encode_us": (native.encode, rounds),
+        "python encode_us": (python.encode, rounds),
+        "fastavro encode_us": (naive.encode, rounds),
+        "native decode_us": (native.decode, values),
+        "python decode_us": (python.decode, values),
+        "fastavro decode_us": (naive.decode, bodies),
+    }
+    return dict(zip(sides, per_record_us(list(sides.values())), strict=True))
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table; without omnihub-native its side is Python, too."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     as_json = parser.parse_args().json

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from omnihub.contracts.native import CODEC
+
 Runs = Mapping[str, Sequence[float]]
 AGAIN = "_again"
 """The A/A control: the same side under another name."""
@@ -66,7 +68,7 @@ class Entry:
             "bar": "; ".join(bar.text for bar in self.bars) or None,
             "ratios": {bar.text: ratio for bar, ratio, _ in verdicts},
             "reached": is_reached if self.bars else None,
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.python_version()}",
+            "machine": machine(),
             **self.setting,
         }
         if self.bars and not is_reached:
@@ -85,3 +87,9 @@ def rounded(figure: float) -> float:
 def _spread(medians: Mapping[str, float]) -> float | None:
     one, other = medians.get("hub"), medians.get("hub" + AGAIN)
     return None if not one or not other else round(abs(one / other - 1), 3)
+
+
+def machine() -> str:
+    """Return what the figures were measured on."""
+    cores, python = os.cpu_count(), platform.python_version()
+    return f"{platform.machine()}, {cores} cores, Python {python}, {CODEC} codec"

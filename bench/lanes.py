@@ -9,8 +9,6 @@ end the till closes, and a last slice shows how fast a backfill is on an idle hu
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import statistics
 import sys
@@ -24,6 +22,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from rich.console import Console
 from rich.progress import Progress
 
+from bench.entry import machine
 from bench.lab import BUILD, ROOT, running
 from bench.lanes_worker import handlers, topics
 from omnihub.broker.admin import TopicAdmin
@@ -356,7 +355,7 @@ def entry(found: Outcomes, setup: Setup) -> dict[str, object]:
             "loaded_p99": [_ms(p99(times)) for times in found.loaded],
         },
         "plant": setup.plant,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.python_version()}",
+        "machine": machine(),
     }
 
 

@@ -18,12 +18,13 @@ from omnihub.contracts.avsc import NAMESPACE, Schema
 from omnihub.contracts.errors import ContractError, NewerSchema, Undecodable
 from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.inline import full_name, own_schemas
+from omnihub.contracts.native import is_installed, native_reader, native_writer
 from omnihub.contracts.reading import READ_ERRORS, compile_reader
 from omnihub.contracts.released import form_of, known_forms, without_added
 from omnihub.contracts.sealing import Sealer
 from omnihub.contracts.source import KINDS
 from omnihub.contracts.vault import MemoryVault
-from omnihub.contracts.writing import WRITE_ERRORS, compile_writer
+from omnihub.contracts.writing import WRITE_ERRORS, Unsealed, compile_writer
 from omnihub.model.record import Record
 
 MAGIC = b"\x00"
@@ -35,19 +36,26 @@ Encoder = Callable[[Record], bytes]
 
 
 class Codec:
-    """Encodes and decodes canonical records; functions per record type are made at first use."""
+    """Encodes and decodes canonical records; functions per record type are made at first use.
 
-    def __init__(self, ids: SchemaIds, sealer: Sealer | None = None) -> None:
+    They are machine code where omnihub-native is installed (`is_native`), Python where it is not.
+    """
+
+    def __init__(
+        self, ids: SchemaIds, sealer: Sealer | None = None, *, is_native: bool = is_installed
+    ) -> None:
         self._ids = ids
-        self._sealer = sealer
+        self._seals = sealer or Unsealed()
+        self.is_native = is_native
         self._own = own_schemas()
         self._encoders: dict[type[Record], Encoder] = {}
         self._decoders: dict[bytes, Decoder] = {}
 
     @classmethod
-    def offline(cls) -> "Codec":
+    def offline(cls, *, is_native: bool = is_installed) -> "Codec":
         """A codec without a registry or key table, ids by order of names: for tests."""
-        return cls(SchemaIds.offline(), Sealer(MemoryVault(), seals_bodies=False))
+        sealer = Sealer(MemoryVault(), seals_bodies=False)
+        return cls(SchemaIds.offline(), sealer, is_native=is_native)
 
     def encode(self, record: Record) -> bytes:
         """Return `record` framed.
@@ -99,12 +107,13 @@ class Codec:
                 f"{kind.__name__} has no schema of its own. Add schemas/**/{kind.__name__}.avsc."
             )
         frame = _frame(self._ids.id_of(kind.AVRO_NAME))
-        write = compile_writer(self._own[kind.AVRO_NAME], frame, self._sealer)
+        make = native_writer if self.is_native else compile_writer
+        write = make(self._own[kind.AVRO_NAME], frame, self._seals)
         earlier = self._ids.earlier(kind.AVRO_NAME)
         if earlier is None:
             return write
         earlier_id, schema = earlier
-        before = compile_writer(schema, _frame(earlier_id), self._sealer, is_earlier=True)
+        before = compile_writer(schema, _frame(earlier_id), self._seals, is_earlier=True)
         return _as_before(before, write)
 
     def _learn(self, value: bytes) -> Decoder:
@@ -123,7 +132,7 @@ class Codec:
         try:
             form = form_of(writer)
             if form == form_of(ours):
-                return compile_reader(ours)
+                return native_reader(ours) if self.is_native else compile_reader(ours)
             if form == form_of(without_added(ours, writer)):
                 return compile_reader(writer, is_earlier=True)
             return _resolving(writer, ours)

@@ -4,7 +4,7 @@ Guarantees: what is compiled comes from checked schemas of this package alone: n
 types are identifiers, values travel as objects and never as text.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
@@ -23,6 +23,29 @@ ENUMS: dict[str, type[StrEnum]] = {
 }
 
 
+class Names:
+    """The named types of one schema, as far as they have been met."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Schema] = {}
+
+    def learn(self, schemas: Mapping[str, Schema]) -> None:
+        """Add types by full name."""
+        self._known.update(schemas)
+
+    def resolve(self, kind: Any) -> tuple[str, Schema]:
+        """Return the Avro type name of `kind` and its schema, names looked up."""
+        if isinstance(kind, str) and kind in PRIMITIVES:
+            return kind, {"type": kind}
+        if isinstance(kind, str):
+            kind = self._known[kind if "." in kind else f"{NAMESPACE}.{kind}"]
+        if isinstance(kind, list):
+            return "union", {"type": "union", "of": kind}
+        if "name" in kind:
+            self._known[full_name(kind, NAMESPACE)] = kind
+        return kind["type"], kind
+
+
 class Source:
     """Lines of one function, its indentation and the objects it refers to.
 
@@ -32,7 +55,8 @@ class Source:
     def __init__(self, *, is_earlier: bool = False, **objects: Any) -> None:
         self.is_earlier = is_earlier
         self.objects: dict[str, Any] = objects
-        self.named: dict[str, Schema] = {}
+        self.names = Names()
+        self.resolve = self.names.resolve
         self._lines: list[str] = []
         self._depth = 0
         self._count = 0
@@ -66,18 +90,6 @@ class Source:
         exec(code, self.objects)  # noqa: S102  (our own text, made from our own schemas)
         made: Callable[..., Any] = self.objects[name]
         return made
-
-    def resolve(self, kind: Any) -> tuple[str, Schema]:
-        """Return the Avro type name of `kind` and its schema, names looked up."""
-        if isinstance(kind, str) and kind in PRIMITIVES:
-            return kind, {"type": kind}
-        if isinstance(kind, str):
-            kind = self.named[kind if "." in kind else f"{NAMESPACE}.{kind}"]
-        if isinstance(kind, list):
-            return "union", {"type": "union", "of": kind}
-        if "name" in kind:
-            self.named[full_name(kind, NAMESPACE)] = kind
-        return kind["type"], kind
 
 
 def record_class(schema: Schema, *, is_earlier: bool = False) -> type[Record]:

@@ -37,12 +37,24 @@ class Seals(Protocol):
         """Return the body of a delivery sealed."""
 
 
+class Unsealed:
+    """Implements `Seals` where there are no keys: bodies stay plain, personal text is refused."""
+
+    def seal_text(self, key_id: str, where: str, value: Personal) -> bytes:
+        """See `Seals.seal_text`."""
+        raise ValueError(f"{where} is personal and this codec has no sealer")
+
+    def seal_body(self, key_id: str, where: str, body: bytes) -> bytes:
+        """See `Seals.seal_body`."""
+        return body
+
+
 _NOTHING = object()
 WRITE_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
 
 
 def compile_writer(
-    schema: Schema, frame: bytes, seals: Seals | None = None, *, is_earlier: bool = False
+    schema: Schema, frame: bytes, seals: Seals, *, is_earlier: bool = False
 ) -> Callable[[Record], bytes]:
     """Return `write(record)` for the self-contained record `schema`; `frame` goes first.
 
@@ -59,11 +71,11 @@ def compile_writer(
         frame=frame.decode("latin-1"),
         kind=kind,
         personal=Personal,
-        seal=seals.seal_text if seals else _no_seal,
-        seal_body=seals.seal_body if seals else _plain_body,
+        seal=seals.seal_text,
+        seal_body=seals.seal_body,
     )
     if is_earlier:  # A field that is gone may have defined a type that others name.
-        source.named.update(definitions({"": schema}))
+        source.names.learn(definitions({"": schema}))
     with source.block("def write(r):"):
         body = _value(source, schema, "r")
         source.line(f'return f"{{frame}}{body}".encode("latin-1")')
@@ -114,14 +126,6 @@ def _sealed(source: Source, schema: Schema, field: Schema, held: str, inner: str
         return
     with source.block(f"if type({inner}) is personal:"):
         source.line(f"{inner} = seal({held}.subject, {where}, {inner})")
-
-
-def _plain_body(_: str, __: str, body: bytes) -> bytes:
-    return body
-
-
-def _no_seal(_: str, where: str, __: Personal) -> bytes:
-    raise ValueError(f"{where} is personal and this codec has no sealer")
 
 
 def _record(source: Source, schema: Schema, held: str) -> str:

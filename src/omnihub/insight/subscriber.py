@@ -10,8 +10,10 @@ commit repeats), or open sealed fields unless it is given `open_record`.
 
 import asyncio
 import logging
+import tempfile
 import uuid
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import faust
@@ -193,6 +195,9 @@ def _app(group: str, bootstrap: str, web_port: int | None) -> faust.App:
         group,
         broker=[f"kafka://{each}" for each in bootstrap.split(",")],
         store="memory://",
+        # Faust makes a folder at each start, by default where the service was started; a store in
+        # memory puts nothing into it.
+        datadir=Path(tempfile.gettempdir()) / "omnihub-insight",
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
         # A handler may wait out an outage for hours without losing its partitions.

@@ -33,9 +33,12 @@ def omnihub_version() -> str:
 
 
 class Metrics:
-    """The metrics of one process. Attributes are named like the metric without its prefix."""
+    """The metrics of one process. Attributes are named like the metric without its prefix.
 
-    def __init__(self) -> None:
+    `codec` is what encodes and decodes in it: `native` or `python`.
+    """
+
+    def __init__(self, codec: str = "python") -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -45,8 +48,8 @@ class Metrics:
         self._declare_hospital()
         self._declare_connectors()
         self._declare_http()
-        build = self._gauge("build_info", "Which code is running.", "version", "python")
-        build.labels(omnihub_version(), platform.python_version()).set(1)
+        build = self._gauge("build_info", "Which code is running.", "version", "python", "codec")
+        build.labels(omnihub_version(), platform.python_version(), codec).set(1)
 
     def render(self) -> bytes:
         """Return the text exposition (`CONTENT_TYPE`)."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from omnihub.contracts.native import CODEC
 from omnihub.model.errors import RetryableError
 from omnihub.ops.childhood import TOKEN_VARIABLE
 from omnihub.ops.health import Health
@@ -50,7 +51,7 @@ def begin(name: str, settings: Settings, environ: Mapping[str, str], ops_port: i
     if ops.log_format is LogFormat.AUTO:
         as_json = not sys.stderr.isatty()
     setup_logging(name, json_lines=as_json, level=ops.log_level)
-    metrics, health, guard = Metrics(), Health(name), guard_of(settings, environ)
+    metrics, health, guard = Metrics(CODEC), Health(name), guard_of(settings, environ)
     may_read = guard.may_read if ops.require_key else _everybody
     server = serve_ops("127.0.0.1", ops_port, metrics, health, may_read)
     structlog.get_logger().info("started", ops_port=server.port)

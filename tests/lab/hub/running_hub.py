@@ -224,7 +224,7 @@ class Hub:
         self.until(lambda: self.on_hand(sku, location) == milli, what)
 
     def settle(self) -> None:
-        """Wait until nothing is written to the log any more and the views have seen all of it."""
+        """Wait until nothing was written to the log for longer than the views need to see it."""
         before, quiet_since = self._ends(), time.monotonic()
         while time.monotonic() - quiet_since < QUIET_S:
             time.sleep(0.1)

@@ -1,5 +1,9 @@
-"""The codec: the same bytes as fastavro, the same record back, and a clear end for bad bytes."""
+"""The codec: the same bytes as fastavro, the same record back, and a clear end for bad bytes.
 
+Told of both: the one in Python, and the one in machine code wherever there is a C compiler.
+"""
+
+import shutil
 from io import BytesIO
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -15,6 +19,7 @@ from omnihub.contracts.codec import FRAME_BYTES, Codec
 from omnihub.contracts.errors import ContractError, Undecodable, UnknownSchema
 from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.inline import self_contained
+from omnihub.contracts.native import is_installed
 from omnihub.contracts.varint import EARLIEST, LATEST
 from omnihub.model.ids import MovementId, Sku, TenantId
 from omnihub.model.personal import Personal
@@ -30,8 +35,10 @@ from omnihub.model.records import (
     StockMoved,
 )
 
+COMPILER = shutil.which("cc")
 OWN = self_contained(load_schemas())
 KINDS = [kind for kind in RECORDS if kind.AVRO_NAME in OWN]
+BYTES = st.integers(0, 255)
 LONGS = st.integers(-(1 << 63), (1 << 63) - 1)
 
 
@@ -92,6 +99,14 @@ def moved(**changes: Any) -> StockMoved:
     return StockMoved(**fields | changes)
 
 
+@pytest.fixture(scope="module", params=["python", "native"])
+def codec(request: pytest.FixtureRequest) -> Codec:
+    if request.param == "native" and not is_installed:
+        assert not COMPILER, "omnihub-native is not built. Run make install."
+        pytest.skip("there is no C compiler")
+    return Codec.offline(is_native=request.param == "native")
+
+
 class TestEveryRecord:
     """For whatever a record may hold."""
 
@@ -99,60 +114,82 @@ class TestEveryRecord:
     @settings(max_examples=60, deadline=None)
     @given(data=st.data())
     def test_same_bytes_as_fastavro_and_the_same_record_back(
-        self, kind: type[Record], data: st.DataObject
+        self, codec: Codec, kind: type[Record], data: st.DataObject
     ) -> None:
         record = data.draw(strategy(kind))
-        value = CODEC.encode(record)
+        value = codec.encode(record)
         assert value[FRAME_BYTES:] == fastavro_bytes(record)
-        assert CODEC.decode(value) == record
+        assert codec.decode(value) == record
 
     @settings(max_examples=300, deadline=None)
     @given(data=st.data())
     def test_damaged_bytes_are_undecodable_or_another_record_never_a_crash(
-        self, data: st.DataObject
+        self, codec: Codec, data: st.DataObject
     ) -> None:
         kind = data.draw(st.sampled_from(KINDS))
-        value = bytearray(CODEC.encode(data.draw(strategy(kind))))
+        value = bytearray(codec.encode(data.draw(strategy(kind))))
         at = data.draw(st.integers(FRAME_BYTES, len(value) - 1))
-        value[at] = data.draw(st.integers(0, 255))
+        value[at] = data.draw(BYTES)
         try:
-            decoded = CODEC.decode(bytes(value))
+            decoded = codec.decode(bytes(value))
         except Undecodable:
             return
-        assert CODEC.decode(CODEC.encode(decoded)) == decoded
+        assert codec.decode(codec.encode(decoded)) == decoded
 
     @settings(max_examples=300, deadline=None)
     @given(data=st.data())
-    def test_a_cut_or_lengthened_value_is_undecodable(self, data: st.DataObject) -> None:
-        value = CODEC.encode(data.draw(strategy(data.draw(st.sampled_from(KINDS)))))
+    def test_a_cut_or_lengthened_value_is_undecodable(
+        self, codec: Codec, data: st.DataObject
+    ) -> None:
+        value = codec.encode(data.draw(strategy(data.draw(st.sampled_from(KINDS)))))
         cut = data.draw(st.integers(0, len(value) - 1))
         with pytest.raises(Undecodable):
-            CODEC.decode(value[:cut])
+            codec.decode(value[:cut])
         with pytest.raises(Undecodable):
-            CODEC.decode(value + b"\x00")
+            codec.decode(value + b"\x00")
+
+
+@pytest.mark.skipif(not is_installed, reason="see the fixture codec")
+class TestBoth:
+    """What one makes of bytes, the other makes of them, too."""
+
+    @settings(max_examples=1_000, deadline=None)
+    @given(data=st.data())
+    def test_of_damaged_bytes(self, data: st.DataObject) -> None:
+        python, native = (Codec.offline(is_native=is_native) for is_native in (False, True))
+        value = bytearray(python.encode(data.draw(strategy(data.draw(st.sampled_from(KINDS))))))
+        for _ in range(data.draw(st.integers(1, 3))):
+            value[data.draw(st.integers(FRAME_BYTES, len(value) - 1))] = data.draw(BYTES)
+        assert self.made_of(native, bytes(value)) == self.made_of(python, bytes(value))
+
+    def made_of(self, codec: Codec, value: bytes) -> Record | None:
+        try:
+            return codec.decode(value)
+        except Undecodable:
+            return None
 
 
 class TestShapes:
     """What comes back is of the real types."""
 
-    def test_enums_tuples_and_nested_records_are_real(self) -> None:
-        back = CODEC.decode(CODEC.encode(moved()))
+    def test_enums_tuples_and_nested_records_are_real(self, codec: Codec) -> None:
+        back = codec.decode(codec.encode(moved()))
         assert isinstance(back, StockMoved)
         assert back.kind is MovementKind.SALE
         assert isinstance(back.meta, EventMeta)
         day = StockDay(
             movements=(StockDayMovement(movement_id="m", occurred_at_us=-1, delta_milli=-5),)
         )
-        again = CODEC.decode(CODEC.encode(day))
+        again = codec.decode(codec.encode(day))
         assert isinstance(again, StockDay)
         assert isinstance(again.movements, tuple)
         assert again == day
 
-    def test_blocks_with_a_byte_count_are_read(self) -> None:
-        frame = CODEC.encode(StockDay(movements=()))[:FRAME_BYTES]
+    def test_blocks_with_a_byte_count_are_read(self, codec: Codec) -> None:
+        frame = codec.encode(StockDay(movements=()))[:FRAME_BYTES]
         one = b"\x02m" + b"\x02" + b"\x04"
         body = b"\x01" + bytes([len(one) << 1]) + one + b"\x00"
-        day = CODEC.decode(frame + body)
+        day = codec.decode(frame + body)
         assert day == StockDay(
             movements=(StockDayMovement(movement_id="m", occurred_at_us=1, delta_milli=2),)
         )
@@ -176,38 +213,40 @@ class TestShapes:
         ids=str,
     )
     def test_a_value_of_the_wrong_type_is_refused_without_showing_it(
-        self, changes: dict[str, Any]
+        self, codec: Codec, changes: dict[str, Any]
     ) -> None:
         for _ in range(2):
             with pytest.raises(ContractError, match=r"StockMoved does not fit its schema"):
-                CODEC.encode(moved(**changes))
+                codec.encode(moved(**changes))
 
 
 class TestOtherSchemas:
     """Values written by older, newer and foreign writers."""
 
-    def ids(self, writer: dict[str, Any]) -> Codec:
-        return Codec(SchemaIds({}, {}, lookup=lambda _: writer))
+    def meeting(self, codec: Codec, writer: dict[str, Any]) -> Codec:
+        """One for which every id stands for this schema."""
+        ids = SchemaIds({}, {}, lookup=lambda _: writer)
+        return Codec(ids, is_native=codec.is_native)
 
     def old_schema(self) -> dict[str, Any]:
         old = dict(OWN["omnihub.StockMoved"])
         old["fields"] = [field for field in old["fields"] if field["name"] != "reason"]
         return old
 
-    def test_an_older_value_gets_the_default(self) -> None:
+    def test_an_older_value_gets_the_default(self, codec: Codec) -> None:
         old = self.old_schema()
         buffer = BytesIO()
         plain = msgspec.to_builtins(moved())
         fastavro.schemaless_writer(buffer, fastavro.parse_schema(old), plain)
         value = b"\x00\x00\x00\x00\x63" + buffer.getvalue()
-        assert self.ids(old).decode(value) == moved()
+        assert self.meeting(codec, old).decode(value) == moved()
 
-    def test_an_unknown_symbol_becomes_the_enums_default(self) -> None:
+    def test_an_unknown_symbol_becomes_the_enums_default(self, codec: Codec) -> None:
         newer = self.replaced_symbols([*MovementKind, "TELEPORT"])
         buffer = BytesIO()
         plain = msgspec.to_builtins(moved()) | {"kind": "TELEPORT"}
         fastavro.schemaless_writer(buffer, fastavro.parse_schema(newer), plain)
-        back = self.ids(newer).decode(b"\x00\x00\x00\x00\x63" + buffer.getvalue())
+        back = self.meeting(codec, newer).decode(b"\x00\x00\x00\x00\x63" + buffer.getvalue())
         assert isinstance(back, StockMoved)
         assert back.kind is MovementKind.UNKNOWN
 
@@ -221,36 +260,38 @@ class TestOtherSchemas:
         ]
         return newer
 
-    def test_documentation_alone_is_no_other_schema(self) -> None:
-        codec = self.ids({**OWN["omnihub.StockMoved"], "doc": "otherwise told"})
-        value = b"\x00\x00\x00\x00\x63" + CODEC.encode(moved())[FRAME_BYTES:]
-        assert codec.decode(value) == moved()
+    def test_documentation_alone_is_no_other_schema(self, codec: Codec) -> None:
+        meeting = self.meeting(codec, {**OWN["omnihub.StockMoved"], "doc": "otherwise told"})
+        value = b"\x00\x00\x00\x00\x63" + codec.encode(moved())[FRAME_BYTES:]
+        assert meeting.decode(value) == moved()
 
-    def test_a_negative_length_or_unknown_branch_or_symbol_is_undecodable(self) -> None:
-        frame = CODEC.encode(OutboundTarget())[:FRAME_BYTES]
-        assert CODEC.decode(frame + b"\x00" * 6) == OutboundTarget()
+    def test_a_negative_length_or_unknown_branch_or_symbol_is_undecodable(
+        self, codec: Codec
+    ) -> None:
+        frame = codec.encode(OutboundTarget())[:FRAME_BYTES]
+        assert codec.decode(frame + b"\x00" * 6) == OutboundTarget()
         for body in (b"\x00\x02\x03a\x00\x00\x00\x00", b"\x04\x00\x00\x00\x00\x00"):
             with pytest.raises(Undecodable):
-                CODEC.decode(frame + body)
-        value = bytearray(CODEC.encode(moved()))
+                codec.decode(frame + body)
+        value = bytearray(codec.encode(moved()))
         value[value.index(b"s1") + 2] = 2 * len(MovementKind)
         with pytest.raises(Undecodable, match="KeyError"):
-            CODEC.decode(bytes(value))
+            codec.decode(bytes(value))
 
-    def test_no_framing_is_undecodable(self) -> None:
+    def test_no_framing_is_undecodable(self, codec: Codec) -> None:
         with pytest.raises(Undecodable, match="framing"):
-            CODEC.decode(b'{"sku": "json"}')
+            codec.decode(b'{"sku": "json"}')
 
-    def test_an_id_nobody_knows_is_undecodable(self) -> None:
+    def test_an_id_nobody_knows_is_undecodable(self, codec: Codec) -> None:
         with pytest.raises(Undecodable, match="schema id 99999"):
-            CODEC.decode(b"\x00" + (99_999).to_bytes(4, "big") + b"\x00")
+            codec.decode(b"\x00" + (99_999).to_bytes(4, "big") + b"\x00")
 
-    def test_a_schema_that_is_no_record_of_ours_is_undecodable(self) -> None:
+    def test_a_schema_that_is_no_record_of_ours_is_undecodable(self, codec: Codec) -> None:
         for writer in ({"type": "string"}, {"type": "record", "name": "other.X", "fields": []}):
             with pytest.raises(Undecodable, match="is no record of this hub"):
-                self.ids(writer).decode(b"\x00\x00\x00\x00\x63\x00")
+                self.meeting(codec, writer).decode(b"\x00\x00\x00\x00\x63\x00")
 
-    def test_a_silent_registry_means_retry_and_is_asked_again(self) -> None:
+    def test_a_silent_registry_means_retry_and_is_asked_again(self, codec: Codec) -> None:
         answers = iter([UnknownSchema("the registry does not answer"), OWN["omnihub.StockMoved"]])
 
         def lookup(_: int) -> dict[str, Any]:
@@ -259,20 +300,20 @@ class TestOtherSchemas:
                 raise answer
             return answer
 
-        codec = Codec(SchemaIds({}, {}, lookup=lookup))
-        value = b"\x00\x00\x00\x00\x63" + CODEC.encode(moved())[FRAME_BYTES:]
+        asking = Codec(SchemaIds({}, {}, lookup=lookup), is_native=codec.is_native)
+        value = b"\x00\x00\x00\x00\x63" + codec.encode(moved())[FRAME_BYTES:]
         with pytest.raises(UnknownSchema):
-            codec.decode(value)
-        assert codec.decode(value) == moved()
+            asking.decode(value)
+        assert asking.decode(value) == moved()
 
-    def test_a_record_without_schema_of_its_own_is_refused(self) -> None:
+    def test_a_record_without_schema_of_its_own_is_refused(self, codec: Codec) -> None:
         part = StockDayMovement(movement_id="m", occurred_at_us=1, delta_milli=2)
         with pytest.raises(ContractError, match="StockDayMovement has no schema of its own"):
-            CODEC.encode(part)
+            codec.encode(part)
 
 
-def test_null_and_large_bytes() -> None:
-    assert CODEC.decode(CODEC.encode(OutboundTarget())) == OutboundTarget()
+def test_null_and_large_bytes(codec: Codec) -> None:
+    assert codec.decode(codec.encode(OutboundTarget())) == OutboundTarget()
     raw = next(kind for kind in RECORDS if kind is RawDelivery)
     record = raw(
         delivery_id="d",
@@ -286,7 +327,4 @@ def test_null_and_large_bytes() -> None:
         body=bytes(range(256)) * 40_000,
         accepted_at_us=1,
     )
-    assert CODEC.decode(CODEC.encode(record)) == record
-
-
-CODEC = Codec.offline()
+    assert codec.decode(codec.encode(record)) == record

@@ -1,0 +1,1 @@
+"""Avro types that read and write records as machine code; `omnihub.contracts.native` uses them."""
