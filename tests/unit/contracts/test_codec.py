@@ -20,7 +20,7 @@ from omnihub.contracts.errors import ContractError, Undecodable, UnknownSchema
 from omnihub.contracts.ids import SchemaIds
 from omnihub.contracts.inline import self_contained
 from omnihub.contracts.native import is_installed
-from omnihub.contracts.varint import EARLIEST, LATEST
+from omnihub.contracts.varint import EARLIEST, LATEST, long_text
 from omnihub.model.ids import MovementId, Sku, TenantId
 from omnihub.model.personal import Personal
 from omnihub.model.record import Record
@@ -193,6 +193,29 @@ class TestShapes:
         assert day == StockDay(
             movements=(StockDayMovement(movement_id="m", occurred_at_us=1, delta_milli=2),)
         )
+
+    @pytest.mark.parametrize(("last", "is_read"), [(0x01, True), (0x02, False), (0x81, False)])
+    def test_a_number_over_64_bits_is_undecodable(
+        self, codec: Codec, last: int, is_read: bool
+    ) -> None:
+        frame = codec.encode(StockDay(movements=()))[:FRAME_BYTES]
+        number = b"\xff" * 9 + bytes([last])
+        value = frame + b"\x02" + b"\x02m" + number + b"\x04" + b"\x00"
+        if is_read:
+            lowest = StockDayMovement(movement_id="m", occurred_at_us=-(1 << 63), delta_milli=2)
+            assert codec.decode(value) == StockDay(movements=(lowest,))
+        else:
+            with pytest.raises(Undecodable):
+                codec.decode(value)
+
+    @pytest.mark.parametrize("beyond", [1, 8, 1 << 40, (1 << 62) - 1])
+    def test_a_length_beyond_the_end_is_refused_before_anything_is_read(
+        self, codec: Codec, beyond: int
+    ) -> None:
+        frame = codec.encode(StockDay(movements=()))[:FRAME_BYTES]
+        body = b"\x02" + long_text(1 + beyond).encode("latin-1") + b"m"
+        with pytest.raises(Undecodable, match="IndexError"):
+            codec.decode(frame + body)
 
     @pytest.mark.parametrize(
         "changes",
