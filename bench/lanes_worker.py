@@ -35,7 +35,7 @@ from omnihub.rules.results import ResultsRule
 from omnihub.rules.rule import Handler
 from omnihub.rules.stock import StockRule
 
-COUNTS = {"default": 8, "raw": 4}
+COUNTS = {"default": 4, "raw": 2}
 WEB, STORE = ChannelId("WEB"), LocationId("store")
 GROUP = "lanes"
 

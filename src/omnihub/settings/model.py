@@ -85,9 +85,9 @@ class WorkerCount(Section):
 class PartitionSettings(Section):
     """Partition counts of new topics. They never change afterwards: keys would move."""
 
-    default: int = Field(8, ge=1, le=1024)
+    default: int = Field(4, ge=1, le=1024)
     """Keyed topics."""
-    raw: int = Field(4, ge=1, le=1024)
+    raw: int = Field(2, ge=1, le=1024)
     """Raw deliveries and commands."""
 
 

@@ -30,13 +30,14 @@ api:
   port: 8080
 #  public_url: https://hub.example.com
 
-# Processes that run the rules, and partitions of new topics (never changed afterwards).
+# Processes that run the rules, and partitions of new topics (never changed afterwards). At most as
+# many workers as `default` share the work; each partition makes every commit a millisecond longer.
 workers:
   count: 2
   rows: disk          # what rules know: disk (more than memory, quick restarts) or memory
 partitions:
-  default: 8
-  raw: 4
+  default: 4
+  raw: 2
 
 # Sales channels: where each may sell from, and how much is kept back (thousandths of a unit).
 channels: {}

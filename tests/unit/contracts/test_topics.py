@@ -81,8 +81,8 @@ class TestShipped:
             self.topics.inbox_of(ChannelAts)
 
     def test_a_changelog_has_as_many_partitions_as_its_inbox(self) -> None:
-        assert self.topics.changelog("split-poslog", "omni.raw.poslog.v1").partitions == 4
-        assert self.topics.changelog("stock", "omni.stock.inbox.v1").partitions == 8
+        assert self.topics.changelog("split-poslog", "omni.raw.poslog.v1").partitions == 2
+        assert self.topics.changelog("stock", "omni.stock.inbox.v1").partitions == 4
         with pytest.raises(ContractError, match="follows its task's inbox"):
             self.topics.spec("omni.changelog.stock.v1")
 
@@ -111,7 +111,7 @@ class TestShipped:
         found = usual.as_found({"omni.stock.event.v1": 3})
         assert found.spec("omni.stock.event.v1").partitions == 3
         assert found.spec("omni.stock.inbox.v1") == usual.spec("omni.stock.inbox.v1")
-        assert usual.spec("omni.stock.event.v1").partitions == 8
+        assert usual.spec("omni.stock.event.v1").partitions == 4
 
     def test_an_unknown_topic_is_named(self) -> None:
         with pytest.raises(ContractError, match=r"'omni\.stok\.inbox\.v1' is not in the contract"):

@@ -57,7 +57,7 @@ def test_all_rows_of_a_sku_go_to_one_partition_under_their_own_keys(outputs):
         outputs.emit(STATE, level("apple", location))
     first, second = outputs.staged
     assert (first[2], second[2]) == (b"t:apple:shop", b"t:apple:warehouse")
-    assert first[1] == second[1] == partition_for(b"t:apple", 8)
+    assert first[1] == second[1] == partition_for(b"t:apple", 4)
     assert first[4] == 1_234
 
 
