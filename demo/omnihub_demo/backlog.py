@@ -12,21 +12,22 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from omnihub.broker.ports import Offsets, Partition
+
 WORKER_GROUP = "omnihub"
 TIMEOUT_S = 10.0
 MANY = 2_000
-Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
     """Offsets from where a group stands to the end, per partition."""
 
-    committed: dict[Place, int]
-    ends: dict[Place, int]
+    committed: Offsets
+    ends: Offsets
 
     @property
-    def offsets(self) -> dict[Place, int]:
+    def offsets(self) -> Offsets:
         """Return how many offsets lie ahead, markers included."""
         return {
             place: end - self.committed.get(place, 0)
@@ -55,7 +56,7 @@ class Backlog:
             total += about if about > MANY else len(self.unread(behind))
         return total
 
-    def behind(self, group: str, places: Iterable[Place]) -> Behind:
+    def behind(self, group: str, places: Iterable[Partition]) -> Behind:
         """Return where `group` stands in `places` and where they end."""
         wanted = list(places)
         asked = {TopicPartition(*place): OffsetSpec.latest() for place in wanted}
@@ -63,7 +64,7 @@ class Backlog:
         ends = {(x.topic, x.partition): future.result().offset for x, future in found.items()}
         return Behind(self._committed(group, wanted), ends)
 
-    def owned(self, slot: int) -> list[Place]:
+    def owned(self, slot: int) -> list[Partition]:
         """Return the partitions that the worker of `slot` owns, as the broker says."""
         name = f"{socket.gethostname()}-{slot}"
         described = self._admin.describe_consumer_groups([WORKER_GROUP])[WORKER_GROUP]
@@ -74,7 +75,7 @@ class Backlog:
             for place in member.assignment.topic_partitions
         ]
 
-    def unread(self, behind: Behind) -> list[Place]:
+    def unread(self, behind: Behind) -> list[Partition]:
         """Read on from where the group stands; return the place of every committed record."""
         ahead = behind.offsets
         if not ahead:
@@ -86,7 +87,7 @@ class Backlog:
         finally:
             consumer.close()
 
-    def _committed(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
+    def _committed(self, group: str, places: Sequence[Partition]) -> Offsets:
         wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
         answer = self._admin.list_consumer_group_offsets([wanted])[group]
         known = answer.result(timeout=TIMEOUT_S).topic_partitions
@@ -106,8 +107,8 @@ def _reading(bootstrap: str) -> dict[str, object]:
 
 
 def _until_ends(
-    consumer: Consumer, ends: Mapping[Place, int], open_places: set[Place]
-) -> Iterator[Place]:
+    consumer: Consumer, ends: Mapping[Partition, int], open_places: set[Partition]
+) -> Iterator[Partition]:
     """Yield the place of each record before the ends."""
     deadline = time.monotonic() + TIMEOUT_S
     while open_places:

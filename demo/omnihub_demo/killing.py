@@ -10,7 +10,8 @@ import signal
 import time
 from dataclasses import dataclass
 
-from omnihub_demo.backlog import WORKER_GROUP, Backlog, Behind, Place
+from omnihub.broker.ports import Partition
+from omnihub_demo.backlog import WORKER_GROUP, Backlog, Behind
 from omnihub_demo.hub import Hub
 from omnihub_demo.player import Player
 
@@ -55,7 +56,7 @@ async def _kill(hub: Hub, backlog: Backlog, player: Player, slot: int) -> Kill:
     return Kill(worker.name, pid, len(owned), len(left))
 
 
-async def _busy(backlog: Backlog, owned: list[Place], idle_offsets: int) -> Behind:
+async def _busy(backlog: Backlog, owned: list[Partition], idle_offsets: int) -> Behind:
     """Return where the worker stands once it is behind by more than markers."""
     deadline = time.monotonic() + AIM_S
     while True:

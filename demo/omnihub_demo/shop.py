@@ -19,6 +19,9 @@ from omnihub_demo.promises import OF_WEBHOOKS
 from omnihub_demo.waiting import until
 
 MODULE = "omnihub_connectors.woocommerce.simulator"
+WEBHOOK_DELAY_S = "2"
+"""A real store hands webhooks to Action Scheduler, which runs once a minute or after a page view
+(woocommerce.com/document, Scheduled Actions)."""
 KEY, SECRET, WEBHOOK_SECRET = "woo_consumer_key", "woo_consumer_secret", "woo_webhook_secret"
 PAGE = 100
 BY_CHANCE = ("--webhook-duplicate", "0.08", "--webhook-copies", "3", "--webhook-reorder", "0.08")
@@ -112,7 +115,8 @@ async def open_shop(folders: Folders, port: int) -> Shop:
     """
     log = folders.logs / "shop.log"
     command = [sys.executable, "-m", MODULE, "--port", str(port), "--zone", "America/New_York"]
-    command += ["--orders-leave-stock", *BY_CHANCE, *FOR_CERTAIN]
+    command += ["--orders-leave-stock", "--webhook-delay-s", WEBHOOK_DELAY_S]
+    command += [*BY_CHANCE, *FOR_CERTAIN]
     keys = {
         "WOO_CONSUMER_KEY": folders.secret(KEY),
         "WOO_CONSUMER_SECRET": folders.secret(SECRET),

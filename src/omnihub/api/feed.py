@@ -13,9 +13,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from omnihub.broker.ports import Position, Reader
+from omnihub.broker.ports import Offsets, Position, Reader
 from omnihub.model.record import Record
-from omnihub.views.fold import Positions
 from omnihub.views.queries import Views
 
 QUEUE_LIMIT = 5_000
@@ -69,7 +68,7 @@ class ChangeFeed:
         self._reader = reader
         self._views = views
         self._clients: set[_Client] = set()
-        self.positions: Positions = {}
+        self.positions: Offsets = {}
         self.is_caught_up = asyncio.Event()
 
     async def run(self) -> None:
@@ -86,8 +85,8 @@ class ChangeFeed:
                 self.is_caught_up.set()
 
     async def changes(
-        self, wanted: Wanted, seen: Positions | None, idle_s: float
-    ) -> AsyncIterator[tuple[Positions, Change | None]]:
+        self, wanted: Wanted, seen: Offsets | None, idle_s: float
+    ) -> AsyncIterator[tuple[Offsets, Change | None]]:
         """Yield changes with the positions after each; None when nothing came for `idle_s`.
 
         Raises:
@@ -109,7 +108,7 @@ class ChangeFeed:
                     yield dict(told), live
 
     async def _missed(
-        self, topics: Sequence[str], begun: Positions, told: Positions
+        self, topics: Sequence[str], begun: Offsets, told: Offsets
     ) -> AsyncIterator[Change]:
         """Yield what changed after `told`, once the views hold everything before `begun`."""
         await self._views_reach(begun)
@@ -118,7 +117,7 @@ class ChangeFeed:
             _advance(told, change[0])
             yield change
 
-    async def _views_reach(self, wanted: Positions) -> None:
+    async def _views_reach(self, wanted: Offsets) -> None:
         # Another process folds the views; nothing but looking tells how far it is.
         try:
             async with asyncio.timeout(5.0):
@@ -161,19 +160,19 @@ def id_pattern(topics: Sequence[str]) -> str:
     return rf"^({part}(\.{part})*)?$"
 
 
-def encode_id(positions: Positions) -> str:
+def encode_id(positions: Offsets) -> str:
     """Return positions as an event id."""
     parts = sorted((_TOPICS[topic], partition, at) for (topic, partition), at in positions.items())
     return ".".join(f"{letter}{partition}-{offset}" for letter, partition, offset in parts)
 
 
-def decode_id(text: str) -> Positions:
+def decode_id(text: str) -> Offsets:
     """Return the positions in an event id that a client sent back.
 
     Raises:
         BadEventId: it is not one of ours.
     """
-    found: Positions = {}
+    found: Offsets = {}
     if len(text) > _MAX_ID:
         raise BadEventId("too long")
     for part in text.split(".") if text else []:
@@ -185,7 +184,7 @@ def decode_id(text: str) -> Positions:
     return found
 
 
-def _advance(told: Positions, at: Position) -> bool:
+def _advance(told: Offsets, at: Position) -> bool:
     """Move `told` past `at`; False if the client has seen it."""
     key = (at.topic, at.partition)
     if at.offset < told.get(key, 0):
@@ -194,5 +193,5 @@ def _advance(told: Positions, at: Position) -> bool:
     return True
 
 
-def _covers(have: Positions, wanted: Positions) -> bool:
+def _covers(have: Offsets, wanted: Offsets) -> bool:
     return all(have.get(at, 0) >= offset for at, offset in wanted.items())

@@ -19,14 +19,14 @@ from omnihub.api.feed import BadEventId, Behind, Change, Wanted, decode_id, enco
 from omnihub.api.params import Filter
 from omnihub.api.parts import Parts, PartsOf
 from omnihub.api.problem import Fault, Problem
-from omnihub.views.fold import Positions
+from omnihub.broker.ports import Offsets
 
 KEEP_ALIVE_S = 15.0
 RETRY_MS = 1000
 router = APIRouter()
 
 
-def _resume(stream: Stream) -> Callable[[str | None], Positions | None]:
+def _resume(stream: Stream) -> Callable[[str | None], Offsets | None]:
     """Return a dependency that reads the header of a client that comes back."""
     header = Annotated[
         Annotated[str, StringConstraints(pattern=id_pattern(stream.topics), max_length=65536)]
@@ -34,7 +34,7 @@ def _resume(stream: Stream) -> Callable[[str | None], Positions | None]:
         Header(description="`id` of the last event seen."),
     ]
 
-    def seen(last_event_id: header = None) -> Positions | None:
+    def seen(last_event_id: header = None) -> Offsets | None:
         try:
             return None if last_event_id is None else decode_id(last_event_id)
         except BadEventId as error:
@@ -64,7 +64,7 @@ _OF_CUSTOMERS, _OF_CARTS = Depends(_resume(CUSTOMERS)), Depends(_resume(CARTS))
 async def stock_events(
     parts: PartsOf,
     _: Reader,
-    seen: Annotated[Positions | None, _OF_STOCK],
+    seen: Annotated[Offsets | None, _OF_STOCK],
     sku: Filter = None,
     location: Filter = None,
     channel: Filter = None,
@@ -80,7 +80,7 @@ async def stock_events(
 async def order_events(
     parts: PartsOf,
     _: Reader,
-    seen: Annotated[Positions | None, _OF_ORDERS],
+    seen: Annotated[Offsets | None, _OF_ORDERS],
     order_id: Filter = None,
     channel: Filter = None,
     source: Filter = None,
@@ -100,7 +100,7 @@ async def order_events(
 async def customer_events(
     parts: PartsOf,
     _: Reader,
-    seen: Annotated[Positions | None, _OF_CUSTOMERS],
+    seen: Annotated[Offsets | None, _OF_CUSTOMERS],
     customer_id: Filter = None,
 ) -> StreamingResponse:
     """Send `customer.changed` and `customer.redirected`: who changed, never what.
@@ -114,7 +114,7 @@ async def customer_events(
 async def cart_events(
     parts: PartsOf,
     _: Reader,
-    seen: Annotated[Positions | None, _OF_CARTS],
+    seen: Annotated[Offsets | None, _OF_CARTS],
     cart_id: Filter = None,
     channel: Filter = None,
     status: Filter = None,
@@ -127,14 +127,14 @@ async def cart_events(
 
 
 def _answer(
-    parts: Parts, stream: Stream, seen: Positions | None, **values: str | None
+    parts: Parts, stream: Stream, seen: Offsets | None, **values: str | None
 ) -> StreamingResponse:
     given = {name: value for name, value in values.items() if value is not None}
     wanted = Wanted(stream.topics, given)
     return StreamingResponse(_stream(parts, wanted, seen), media_type="text/event-stream")
 
 
-async def _stream(parts: Parts, wanted: Wanted, seen: Positions | None) -> AsyncIterator[bytes]:
+async def _stream(parts: Parts, wanted: Wanted, seen: Offsets | None) -> AsyncIterator[bytes]:
     parts.metrics.sse_clients.inc()
     try:
         first = True
@@ -153,6 +153,6 @@ async def _stream(parts: Parts, wanted: Wanted, seen: Positions | None) -> Async
         parts.metrics.sse_clients.dec()
 
 
-def _event(positions: Positions, change: Change) -> bytes:
+def _event(positions: Offsets, change: Change) -> bytes:
     name, body = told(change[1])
     return f"id: {encode_id(positions)}\nevent: {name}\ndata: {body}\n\n".encode()

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 
 from omnihub.api.feed import Change, ChangeFeed, Wanted
+from omnihub.broker.ports import Offsets
 from omnihub.model.ids import OrderId
 from omnihub.model.records import Order, OrderStatus
-from omnihub.views.fold import Positions
 from omnihub.views.orders import OrderViews
 
 MOST_S = 30.0
@@ -32,7 +32,7 @@ class Decision:
 
     def __init__(self, feed: ChangeFeed, views: OrderViews, order_id: OrderId) -> None:
         wanted = Wanted((ORDER_STATE,), {"order_id": order_id})
-        self._changes: AsyncIterator[tuple[Positions, Change | None]]
+        self._changes: AsyncIterator[tuple[Offsets, Change | None]]
         self._changes = feed.changes(wanted, None, MOST_S)
         self._views = views
         self._order_id = order_id

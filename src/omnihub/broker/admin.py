@@ -21,13 +21,12 @@ from omnihub.broker.clients import (
     admin_client,
 )
 from omnihub.broker.logerrors import LogUnavailable
+from omnihub.broker.ports import Offsets
 from omnihub.contracts.topics import TopicSpec
 from omnihub.model.errors import ConfigurationError
 
 _HOUR_MS = 3_600_000
 _TIMEOUT_S = 15.0
-Place = tuple[str, int]
-"""A partition: topic and number."""
 CLUSTER_DEFAULT = -1
 """As many replicas as the brokers' `default.replication.factor` says: one of ours is one node."""
 
@@ -110,7 +109,7 @@ class TopicAdmin:
             for name in known
         ]
 
-    def ends(self, topics: Iterable[str]) -> dict[Place, int]:
+    def ends(self, topics: Iterable[str]) -> Offsets:
         """Return the next offset of every partition of `topics`.
 
         Raises:
@@ -118,7 +117,7 @@ class TopicAdmin:
         """
         return self._offsets(dict.fromkeys(self._places(topics), OffsetSpec.latest()))
 
-    def offsets_since(self, topics: Iterable[str], at_us: int) -> dict[Place, int]:
+    def offsets_since(self, topics: Iterable[str], at_us: int) -> Offsets:
         """Return each partition's first offset from a moment on; its end, if nothing came since."""
         places = self._places(topics)
         ends = self._offsets(dict.fromkeys(places, OffsetSpec.latest()))
@@ -156,7 +155,7 @@ class TopicAdmin:
         counts = self._partition_counts()
         return [TopicPartition(topic, at) for topic in topics for at in range(counts.get(topic, 0))]
 
-    def _offsets(self, asked: Mapping[TopicPartition, OffsetSpec]) -> dict[Place, int]:
+    def _offsets(self, asked: Mapping[TopicPartition, OffsetSpec]) -> Offsets:
         """Ask for all at once: an answer for each topic alone took seconds."""
         if not asked:
             return {}

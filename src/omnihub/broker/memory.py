@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from omnihub.broker.clients import MAX_MESSAGE_BYTES
 from omnihub.broker.logerrors import RecordTooLarge
-from omnihub.broker.ports import Entry, Position
+from omnihub.broker.ports import Entry, Offsets, Partition, Position
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.headers import Headers, headers_of
 from omnihub.contracts.partition import partition_for
@@ -44,7 +44,7 @@ class MemoryLog:
         self.codec = codec or Codec.offline()
         self._clock = clock
         self._log: dict[str, list[list[Stored]]] = {}
-        self._committed: dict[str, dict[tuple[str, int], int]] = {}
+        self._committed: dict[str, Offsets] = {}
         self._waiting: set[asyncio.Event] = set()
 
     # -- Appender ------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ class MemoryLog:
     # -- Reader --------------------------------------------------------------------------------
 
     async def follow(
-        self, topics: Sequence[str], *, start: Mapping[tuple[str, int], int] | None = None
+        self, topics: Sequence[str], *, start: Mapping[Partition, int] | None = None
     ) -> AsyncIterator[list[Entry]]:
         """Yield batches for ever; an empty one whenever the end is reached."""
         at = {place: (start or {}).get(place, 0) for place in self._places(topics)}
@@ -162,10 +162,10 @@ class MemoryLog:
             self.create(self.topics.spec(topic))
         return self._log[topic]
 
-    def _places(self, topics: Sequence[str]) -> list[tuple[str, int]]:
+    def _places(self, topics: Sequence[str]) -> list[Partition]:
         return [(topic, part) for topic in topics for part in range(len(self._lanes(topic)))]
 
-    def _advance(self, at: dict[tuple[str, int], int]) -> list[Entry]:
+    def _advance(self, at: Offsets) -> list[Entry]:
         batch: list[Entry] = []
         for (topic, partition), offset in at.items():
             new = self.read(topic, partition, offset)
@@ -177,9 +177,7 @@ class MemoryLog:
 class MemoryGroupReader:
     """The only member of a consumer group of a `MemoryLog`."""
 
-    def __init__(
-        self, log: MemoryLog, committed: dict[tuple[str, int], int], topics: Sequence[str]
-    ) -> None:
+    def __init__(self, log: MemoryLog, committed: Offsets, topics: Sequence[str]) -> None:
         self._log = log
         self._committed = committed
         self._at = {place: committed.get(place, 0) for place in log._places(topics)}

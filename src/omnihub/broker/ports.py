@@ -4,11 +4,16 @@ Guarantees: `append` returns only when the record is durable (acks=all); readers
 records only, in partition order. Does not: exactly-once processing, which is the engine's.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from omnihub.model.record import Record
+
+Partition = tuple[str, int]
+"""A topic and the number of one of its partitions."""
+Offsets = dict[Partition, int]
+"""An offset for each partition, mostly the next one to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Reader(Protocol):
     """Reads without a group: for views, SSE, cross-references, cursors and the command line."""
 
     def follow(
-        self, topics: Sequence[str], *, start: dict[tuple[str, int], int] | None = None
+        self, topics: Sequence[str], *, start: Mapping[Partition, int] | None = None
     ) -> AsyncIterator[list[Entry]]:
         """Yield batches for ever, from `start` (topic, partition -> next offset) or the beginning.
 

@@ -19,7 +19,7 @@ from aiokafka.errors import (
 
 from omnihub.broker.clients import Cluster, aio_group_reader, aio_reader
 from omnihub.broker.logerrors import LogUnavailable
-from omnihub.broker.ports import Entry, Position
+from omnihub.broker.ports import Entry, Partition, Position
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.errors import Undecodable
 from omnihub.contracts.topics import Topics
@@ -53,7 +53,7 @@ class KafkaReader:
         self._decode = _Entries(codec, on_undecodable)
 
     async def follow(
-        self, topics: Sequence[str], *, start: Mapping[tuple[str, int], int] | None = None
+        self, topics: Sequence[str], *, start: Mapping[Partition, int] | None = None
     ) -> AsyncIterator[list[Entry]]:
         """Yield batches for ever; an empty one whenever every partition is read to its end."""
         async with self._assigned(topics, start or {}) as (consumer, ends):
@@ -84,7 +84,7 @@ class KafkaReader:
 
     @asynccontextmanager
     async def _assigned(
-        self, topics: Sequence[str], start: Mapping[tuple[str, int], int]
+        self, topics: Sequence[str], start: Mapping[Partition, int]
     ) -> AsyncIterator[tuple[AIOKafkaConsumer, dict[TopicPartition, int]]]:
         consumer = AIOKafkaConsumer(**aio_reader(self._cluster))
         try:

@@ -8,7 +8,7 @@ Guarantees: what is noted is durable before `note` returns; a request made elsew
 
 import msgspec
 
-from omnihub.broker.ports import Appender, Entry, Reader
+from omnihub.broker.ports import Appender, Entry, Offsets, Reader
 from omnihub.connect.pace import Time
 from omnihub.model.ids import InstanceId
 from omnihub.model.records import Backfill
@@ -24,7 +24,7 @@ class Backfills:
         self._appender = appender
         self._time = time
         self._known: dict[str, Backfill] = {}
-        self._next: dict[tuple[str, int], int] = {}
+        self._next: Offsets = {}
 
     async def load(self, reader: Reader) -> "Backfills":
         """Read the topic whole and keep what belongs to the instance."""

@@ -19,6 +19,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from omnihub.broker.clients import HEARTBEAT_MS, SESSION_TIMEOUT_MS, Cluster
+from omnihub.broker.ports import Offsets, Partition
 from omnihub.engine.errors import TaskRefused, TransactionLost
 from omnihub.engine.observer import EngineObserver
 from omnihub.engine.position import Standing, compare
@@ -31,7 +32,6 @@ LOOKS = 10
 """So often is a changelog that seems short read again, half a second apart."""
 KEPT_FOR_S = (SESSION_TIMEOUT_MS - HEARTBEAT_MS) / 1000
 """Nobody else can have owned a partition that was away for less: the group still counted on us."""
-At = tuple[str, int]
 
 
 class Assignment:
@@ -43,20 +43,20 @@ class Assignment:
         name: str,
         make_task: Callable[[str, int], Task],
         observer: EngineObserver,
-        delivered: Callable[[Consumer, Collection[At]], None] = lambda _, __: None,
+        delivered: Callable[[Consumer, Collection[Partition]], None] = lambda _, __: None,
     ) -> None:
         self._cluster = cluster
         self._delivered = delivered
         self._name = name
         self._make_task = make_task
         self._observer = observer
-        self._wanted: set[At] = set()
-        self._kept: dict[At, Task] = {}
+        self._wanted: set[Partition] = set()
+        self._kept: dict[Partition, Task] = {}
         self._kept_since_s = 0.0
         self._changes = 0
-        self._looks: Counter[At] = Counter()
+        self._looks: Counter[Partition] = Counter()
         self._had_tasks = False
-        self.tasks: dict[At, Task] = {}
+        self.tasks: dict[Partition, Task] = {}
         self.is_noted = False
 
     def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -120,7 +120,7 @@ class Assignment:
         consumer.assign([TopicPartition(*where, task.next_offset) for where, task in at])
         self._delivered(consumer, self.tasks)
 
-    def go_past_lost(self, consumer: Consumer, at: At) -> None:
+    def go_past_lost(self, consumer: Consumer, at: Partition) -> None:
         """Read on at the log's start where retention has passed a task's next record.
 
         What lay between is gone, and stopping brings nothing back: it is told and alarmed.
@@ -157,7 +157,7 @@ class Assignment:
         self._wanted = set()
         self.is_noted = True
 
-    def _committed(self, consumer: Consumer, wanted: Iterable[At]) -> dict[At, int]:
+    def _committed(self, consumer: Consumer, wanted: Iterable[Partition]) -> Offsets:
         """Return stable offsets: librdkafka waits out a predecessor's open transaction."""
         asked = [TopicPartition(*at) for at in wanted]
         try:
@@ -170,8 +170,11 @@ class Assignment:
         return {(place.topic, place.partition): place.offset for place in answer}
 
     def _restored(
-        self, wanted: Iterable[At], committed: dict[At, int], is_wanted: Callable[[], bool]
-    ) -> dict[At, Task]:
+        self,
+        wanted: Iterable[Partition],
+        committed: dict[Partition, int],
+        is_wanted: Callable[[], bool],
+    ) -> dict[Partition, Task]:
         started = time.monotonic()
         kept = {at: task for at, task in self._kept.items() if task.kept_offset == committed[at]}
         tasks = {at: kept.get(at) or self._make_task(*at) for at in wanted}

@@ -10,6 +10,7 @@ Does not: rebalance, or run several workers (the lab tests do).
 from collections.abc import Callable, Sequence
 
 from omnihub.broker.memory import MemoryLog, Stored
+from omnihub.broker.ports import Offsets
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.partition import partition_for
 from omnihub.contracts.topics import Topics
@@ -63,7 +64,7 @@ class TestDriver:
         self._batch_records = batch_records
         self._parked_limit = parked_limit
         self._stores = stores or MemoryStores()
-        self._committed: dict[tuple[str, int], int] = {}
+        self._committed: Offsets = {}
         self._crash: tuple[str, int] | None = None
         self.tasks: list[Task] = []
         self._runs = 0

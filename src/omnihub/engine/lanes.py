@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
+from omnihub.broker.ports import Partition
+
 LIVE_LAG_S = 1.0
 """Above this, bulk waits."""
 WORK_S = 0.03
@@ -30,7 +32,6 @@ PORTION_LEAST, PORTION_MOST = 10, 2_000
 GROWTH, CUT = 1.1, 0.7
 HELD_RECORDS, HELD_BYTES = 2_000, 16 * 1024 * 1024
 CHUNK_RECORDS, CHUNK_BYTES = 32, 16 * 1024
-At = tuple[str, int]
 
 
 @dataclass(slots=True)
@@ -145,7 +146,7 @@ class BulkLane:
         self._held_bytes = 0
         self._places = []
 
-    def delivered(self, consumer: Consumer, places: Collection[At]) -> None:
+    def delivered(self, consumer: Consumer, places: Collection[Partition]) -> None:
         """Partitions are read from their tasks' next offsets: what is held would leave a gap."""
         self.forget()
         self._places = [TopicPartition(*at) for at in places if at[0] in self.inboxes]

@@ -28,6 +28,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from omnihub.broker.clients import Cluster, admin_client, restore_consumer
+from omnihub.broker.ports import Partition
 from omnihub.engine.errors import TaskRefused, TransactionLost
 from omnihub.engine.store import Change, Changelog
 from omnihub.engine.task import Task
@@ -44,7 +45,6 @@ CURE = (
     "A newer release wrote it: run that one again. Nothing was changed. For a way back to this "
     "release see docs/upgrade.md."
 )
-Place = tuple[str, int]
 
 
 def changelogs(cluster: Cluster, name: str, tasks: Sequence[Task]) -> dict[Task, Changelog]:
@@ -84,7 +84,7 @@ class Restore:
     def __init__(self, known: Mapping[Task, Changelog]) -> None:
         self._reached = {task: _resume(task, changelog) for task, changelog in known.items()}
         self._ends = {task: changelog.end for task, changelog in known.items()}
-        self._behind: dict[Place, Task] = {
+        self._behind: dict[Partition, Task] = {
             (task.changelog, task.partition): task
             for task, reached in self._reached.items()
             if reached < self._ends[task]

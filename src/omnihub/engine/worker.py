@@ -21,9 +21,10 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from omnihub.broker.clients import Cluster, worker_consumer
+from omnihub.broker.ports import Partition
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.topics import Topics
-from omnihub.engine.assignment import Assignment, At
+from omnihub.engine.assignment import Assignment
 from omnihub.engine.errors import (
     RowsUnfit,
     SlotTaken,
@@ -33,6 +34,7 @@ from omnihub.engine.errors import (
 )
 from omnihub.engine.lanes import LIVE_LAG_S, BulkLane
 from omnihub.engine.observer import EngineObserver, Unobserved
+from omnihub.engine.pacing import pause_after
 from omnihub.engine.store import MemoryStores, Stores
 from omnihub.engine.task import PARKED_LIMIT, Input, Task
 from omnihub.engine.transactions import Stage, Transactions, no_stage
@@ -68,9 +70,9 @@ class WorkerSettings:
     slot: str
     batch_records: int = 10_000
     idle_wait_s: float = 0.05
-    commit_pause_s: float = 0.02
-    """Pause after a commit, in which the next one gathers: a commit costs the broker the same for
-    one record as for a thousand. After a full batch there is none."""
+    commit_pause_s: float = 0.01
+    """Least pause after a commit, in which the next one gathers: a commit costs the broker the same
+    for one record as for a thousand. See `pacing`."""
     parked_limit: int = PARKED_LIMIT
 
 
@@ -116,13 +118,13 @@ class Worker:
         self._is_drained = self._is_behind = False
         self._release_at = self._lag_at = self._collect_at = self._commit_at = 0.0
         self._failures = 0
-        self._ends: dict[At, int] = {}
-        self._lost: set[At] = set()
+        self._ends: dict[Partition, int] = {}
+        self._lost: set[Partition] = set()
         self._run = uuid.uuid4().hex
         self._stop = threading.Event()
 
     @property
-    def partitions(self) -> list[tuple[str, int]]:
+    def partitions(self) -> list[Partition]:
         """Return the input partitions whose tasks are open."""
         return sorted(self._assignment.tasks)
 
@@ -284,7 +286,7 @@ class Worker:
             if task is not None and offset >= task.next_offset:
                 task.process(offset, message.timestamp()[1], message.key(), message.value())
 
-    def _first_batches(self, messages: Sequence[Message]) -> dict[At, int]:
+    def _first_batches(self, messages: Sequence[Message]) -> dict[Partition, int]:
         """Return where the batches end that are their task's first."""
         tasks = self._assignment.tasks
         pending = {at for at, task in tasks.items() if task.attempts.is_pending}
@@ -292,15 +294,15 @@ class Worker:
         return {(on, at): offset + 1 for on, at, offset in places if (on, at) in pending}
 
     def _begin(
-        self, messages: Sequence[Message], ends: Mapping[At, int], consumer: Consumer
-    ) -> dict[At, Iterator[None]]:
+        self, messages: Sequence[Message], ends: Mapping[Partition, int], consumer: Consumer
+    ) -> dict[Partition, Iterator[None]]:
         """Announce first batches, all in one commit; return how each goes on.
 
         Should a record kill this process, the next one knows in which batch. Those that have done
         so already are not among them: each of their records is announced by itself.
         """
         tasks = self._assignment.tasks
-        first: dict[At, Input] = {}
+        first: dict[Partition, Input] = {}
         for message in messages:
             at = (message.topic(), message.partition())
             if at in ends and message.offset() >= tasks[at].next_offset:
@@ -343,8 +345,8 @@ class Worker:
             return
         records = sum(task.next_offset - task.kept_offset for task in dirty)
         took_s = self._keep(dirty, consumer)
-        # A full batch has gathered enough, and more is waiting behind it.
-        pause_s = 0.0 if records >= self._batch_records else self._settings.commit_pause_s
+        is_full = records >= self._batch_records
+        pause_s = pause_after(took_s, is_full=is_full, least_s=self._settings.commit_pause_s)
         self._commit_at = time.monotonic() + pause_s
         self._batch_records = min(self._settings.batch_records, self._batch_records * 2)
         self._failures = 0
@@ -399,9 +401,9 @@ class Worker:
             lag_s = bulk.meter.lag_s(time.monotonic())
             self._observer.laned(lag_s, waiting, 0 if lag_s < LIVE_LAG_S else bulk.partitions)
 
-    def _unread(self, consumer: Consumer) -> dict[At, int]:
+    def _unread(self, consumer: Consumer) -> dict[Partition, int]:
         """Return the records not yet read by input partition, as of the latest fetch of each."""
-        unread: dict[At, int] = {}
+        unread: dict[Partition, int] = {}
         for at, task in self._assignment.tasks.items():
             try:
                 _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True)

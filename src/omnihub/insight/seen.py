@@ -6,6 +6,7 @@ survive a restart; a handler whose effect must not happen twice keeps the event 
 
 from collections import OrderedDict
 
+from omnihub.broker.ports import Partition
 from omnihub.model.record import Record
 
 
@@ -14,7 +15,7 @@ class Seen:
 
     def __init__(self, limit: int = 50_000) -> None:
         self._limit = limit
-        self._ids: dict[tuple[str, int], OrderedDict[str, None]] = {}
+        self._ids: dict[Partition, OrderedDict[str, None]] = {}
 
     def knows(self, topic: str, partition: int, record: Record) -> bool:
         """Tell whether this event was handled before; states are never the same event twice."""

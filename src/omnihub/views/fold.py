@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, Table, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from omnihub.broker.ports import Entry, Reader
+from omnihub.broker.ports import Entry, Offsets, Reader
 from omnihub.model.record import Record
 from omnihub.model.records import (
     Cart,
@@ -40,7 +40,6 @@ from omnihub.model.records import (
 from omnihub.views import schema
 
 Row = dict[str, Any]
-Positions = dict[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +164,14 @@ class Fold:
         self._engine = engine
         self._forget_other_log(log_id)
 
-    def positions(self) -> Positions:
+    def positions(self) -> Offsets:
         """Return the next offset to fold of every partition seen."""
         return positions_of(self._engine)
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Fold a batch; all of it is visible, or nothing."""
         newest: dict[Projection, dict[str, Entry]] = {}
-        positions: Positions = {}
+        positions: Offsets = {}
         for entry in entries:
             positions[entry.at.topic, entry.at.partition] = entry.at.offset + 1
             projection = BY_TOPIC[entry.at.topic]
@@ -199,7 +198,7 @@ class Fold:
             connection.execute(insert(schema.FOLDED_LOG), {"log_id": log_id})
 
 
-def positions_of(engine: Engine) -> Positions:
+def positions_of(engine: Engine) -> Offsets:
     """Return how far the views are folded."""
     with engine.connect() as connection:
         rows = connection.execute(select(schema.FOLD_POSITION)).all()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Engine
 
-from omnihub.broker.ports import Position
+from omnihub.broker.ports import Offsets, Position
 from omnihub.model.ids import ChannelId, LocationId, Sku, TenantId
 from omnihub.model.record import Record
 from omnihub.model.records import (
@@ -21,7 +21,7 @@ from omnihub.model.records import (
 )
 from omnihub.views import schema
 from omnihub.views.customers import CustomerViews
-from omnihub.views.fold import Positions, positions_of
+from omnihub.views.fold import positions_of
 from omnihub.views.hospital import HospitalViews
 from omnihub.views.orders import OrderViews
 from omnihub.views.rows import Page, Rows
@@ -113,13 +113,11 @@ class Views:
             CrossReference, table, where, ("instance", "kind", "code"), cursor, limit
         )
 
-    def positions(self) -> Positions:
+    def positions(self) -> Offsets:
         """Return how far the views are folded."""
         return positions_of(self._engine)
 
-    def changes_since(
-        self, seen: Positions, topics: Sequence[str]
-    ) -> list[tuple[Position, Record]]:
+    def changes_since(self, seen: Offsets, topics: Sequence[str]) -> list[tuple[Position, Record]]:
         """Return the newest record of everything in `topics` changed at or after `seen`.
 
         Compacted like the topics: an intermediate value that was overwritten is not told.

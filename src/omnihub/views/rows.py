@@ -15,11 +15,11 @@ import msgspec
 from sqlalchemy import Column, Engine, Row, Select, Table, and_, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
-from omnihub.broker.ports import Position
+from omnihub.broker.ports import Offsets, Position
 from omnihub.model.errors import RejectedError
 from omnihub.model.ids import TenantId
 from omnihub.model.record import Record
-from omnihub.views.fold import BY_TOPIC, Positions
+from omnihub.views.fold import BY_TOPIC
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -90,7 +90,7 @@ class Rows:
         end = rows[limit - 1] if more else None
         return Page(items, _cursor([getattr(end, name) for name in order]) if end else None)
 
-    def changed(self, topic: str, seen: Positions) -> list[tuple[Position, Record]]:
+    def changed(self, topic: str, seen: Offsets) -> list[tuple[Position, Record]]:
         """Return the newest record of every row of `topic` changed at or after `seen`."""
         projection = BY_TOPIC[topic]
         table = projection.table

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
+from omnihub.broker.ports import Offsets
 from omnihub.contracts.codec import Codec
 from omnihub.engine.hospital import body_key
 from omnihub.engine.store import changelog_key
@@ -19,7 +20,6 @@ from omnihub.wiring.log import admin_of, appender_of, codec_of, reader_of
 STATE_TOPIC, EVENT_TOPIC = "omni.hospital.state.v1", "omni.hospital.event.v1"
 AT_ONCE = 200
 Request = tuple[ParkedRecord, ReleaseParked]
-Ends = dict[tuple[str, int], int]
 
 
 async def parked_in(install: Installation) -> list[ParkedRecord]:
@@ -55,7 +55,7 @@ def bodies_of(
     return {index: body for index, body in decoded.items() if isinstance(body, ParkedBody)}
 
 
-def event_ends(install: Installation) -> Ends:
+def event_ends(install: Installation) -> Offsets:
     """Return where the next events of the hospital will lie."""
     return admin_of(install).ends([EVENT_TOPIC])
 
@@ -79,7 +79,7 @@ async def ask(
 async def outcomes(
     install: Installation,
     requests: Sequence[Request],
-    since: Ends,
+    since: Offsets,
     wait_s: float,
     on_done: Callable[[int], None],
 ) -> list[HospitalActed]:

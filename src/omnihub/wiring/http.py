@@ -48,11 +48,9 @@ def _listening(section: str, host: str, port: int) -> Iterator[socket.socket]:
             f"End the program that uses it, or set {section}.port."
         ) from error
     with listener:
-        if section == "registry":
-            # Connections inherit it, and asyncio sets it on its own listeners only. Without it an
-            # answer's body waits for the client's delayed ACK of its head, 40 ms. Not yet for the
-            # API: with it the demo's web store was told 80 ms later (2 runs of 5), unexplained.
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Connections inherit it, and asyncio sets it on its own listeners only. Without it an
+        # answer's body waits for the client's delayed ACK of its head, 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
 
 

@@ -8,15 +8,13 @@ Does not: hold more than the partitions are apart while they are read side by si
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 
-from omnihub.broker.ports import Entry
-
-Place = tuple[str, int]
+from omnihub.broker.ports import Entry, Partition
 
 
 class InOrder:
     """Takes entries as they are read, gives them back by time; `ends` is where reading ends."""
 
-    def __init__(self, start: Mapping[Place, int], ends: Mapping[Place, int]) -> None:
+    def __init__(self, start: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
         self._ends = dict(ends)
         # What a partition still to be read may give is no older than what it gave last.
         self._reached = {at: 0 for at, end in ends.items() if start.get(at, 0) < end}

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from omnihub.broker.admin import TopicAdmin
-from omnihub.broker.ports import Entry, Position, Reader
+from omnihub.broker.ports import Entry, Partition, Position, Reader
 from omnihub.connect.config import channels_of, maps_of, understandings
 from omnihub.connect.refs import CrossReferences
 from omnihub.connect.replaying import Difference, Remembered, Shadow, Unread
@@ -25,7 +25,7 @@ from omnihub.model.ids import InstanceId
 from omnihub.model.record import Record
 from omnihub.model.records import CorrectEntity, FactSeen, RawDelivery, StateSeen
 from omnihub.rules.rule import Handler
-from omnihub.wiring.inorder import InOrder, Place
+from omnihub.wiring.inorder import InOrder
 from omnihub.wiring.installation import Installation
 from omnihub.wiring.log import admin_of, appender_of, codec_of, ids_of, reader_of
 from omnihub.wiring.privacy import tokens_of, vault_of
@@ -76,8 +76,8 @@ class _Read:
     """Some of what lies between two offsets of each partition."""
 
     entries: Sequence[Entry]
-    start: Mapping[Place, int]
-    ends: Mapping[Place, int]
+    start: Mapping[Partition, int]
+    ends: Mapping[Partition, int]
 
     @property
     def is_end(self) -> bool:

@@ -8,8 +8,8 @@ from omnihub.ops.server import PortTaken
 from omnihub.wiring.http import _listening
 
 
-def test_no_answer_of_the_registry_waits_for_the_ack_of_its_first_half() -> None:
-    with _listening("registry", "127.0.0.1", 0) as listener, socket.socket() as client:
+def test_no_answer_waits_for_the_ack_of_its_first_half() -> None:
+    with _listening("api", "127.0.0.1", 0) as listener, socket.socket() as client:
         client.connect(listener.getsockname())
         connection, _ = listener.accept()
         with connection:
