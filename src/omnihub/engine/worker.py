@@ -70,7 +70,7 @@ class WorkerSettings:
     slot: str
     batch_records: int = 10_000
     idle_wait_s: float = 0.05
-    commit_pause_s: float = 0.01
+    commit_pause_s: float = 0.02
     """Least pause after a commit, in which the next one gathers: a commit costs the broker the same
     for one record as for a thousand. See `pacing`."""
     parked_limit: int = PARKED_LIMIT

@@ -77,7 +77,7 @@ class WorkerCount(Section):
     """With `disk`: how many decoded rows a worker holds in memory, about 1 KiB each."""
     parked_limit: int = Field(100_000, ge=1)
     """Most records parked in one partition of a task; at this bound its worker stops."""
-    commit_pause_ms: int = Field(10, ge=0, le=1_000)
+    commit_pause_ms: int = Field(20, ge=0, le=1_000)
     """Least pause after a commit, in which the next one gathers; half as long as the commit took,
     if that is more. Less answers sooner where cores are idle, and costs the broker more commits
     (docs/decisions/0013-benchmark-limits.md)."""
