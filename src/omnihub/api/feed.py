@@ -5,20 +5,24 @@ told the newest value of each row that changed since, then goes on live; the val
 come in order. Ids are opaque (they hold one offset a partition). Compacted like the topics: values
 that were overwritten while a client was away are not told.
 Does not: decide what of a record is told (see `sse`); records are handed on as they lie in the log.
+Reads nothing while nobody has listened for a while: who comes then waits until it reads again.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 
-from omnihub.broker.ports import Offsets, Position, Reader
+from omnihub.broker.ports import Entry, Offsets, Position, Reader
 from omnihub.model.record import Record
 from omnihub.views.queries import Views
 
 QUEUE_LIMIT = 5_000
 VIEW_POLL_S = 0.05
+LINGER_S = 30.0
+"""So long it reads on after the last client left; who comes back soon finds it reading."""
 LETTERS: Mapping[str, str] = {
     "s": "omni.stock.state.v1",
     "c": "omni.stock.channel.state.v1",
@@ -57,6 +61,8 @@ class Wanted:
 @dataclass(slots=True, eq=False)
 class _Client:
     topics: tuple[str, ...]
+    begun: Offsets
+    """From here on it is handed everything."""
     queue: asyncio.Queue[Change | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_LIMIT))
     overrun: bool = False
 
@@ -64,25 +70,48 @@ class _Client:
 class ChangeFeed:
     """Reads the state topics once and hands each change to every client."""
 
-    def __init__(self, reader: Reader, views: Views) -> None:
+    def __init__(
+        self, reader: Reader, views: Views, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._reader = reader
         self._views = views
+        self._now_s = now_s
         self._clients: set[_Client] = set()
+        self._left_at_s = now_s()
+        self._is_wanted, self._is_reading = asyncio.Event(), asyncio.Event()
         self.positions: Offsets = {}
         self.is_caught_up = asyncio.Event()
 
     async def run(self) -> None:
-        """Follow the topics for ever, from where the views are."""
-        known = self._views.positions()
-        self.positions = {at: offset for at, offset in known.items() if at[0] in _TOPICS}
+        """Follow the topics for ever, whenever somebody listens."""
+        while True:
+            await self._follow()
+            await self._is_wanted.wait()
+
+    async def _follow(self) -> None:
+        """Follow from where the views are, after a failure from where it was, until it is idle."""
+        if not self._is_reading.is_set():
+            known = self._views.positions()
+            self.positions = {at: offset for at, offset in known.items() if at[0] in _TOPICS}
+            for client in self._clients:
+                client.begun = dict(self.positions)
+            self._is_reading.set()
         start = dict(self.positions)
-        async for entries in self._reader.follow(tuple(_TOPICS), start=start):
-            for entry in entries:
-                self.positions[entry.at.topic, entry.at.partition] = entry.at.offset + 1
-                if entry.record is not None:
-                    self._tell((entry.at, entry.record))
-            if not entries:
-                self.is_caught_up.set()
+        async with aclosing(self._reader.follow(tuple(_TOPICS), start=start)) as batches:
+            async for entries in batches:
+                self._hand_on(entries)
+                if not self._clients and self._now_s() - self._left_at_s > LINGER_S:
+                    self._is_wanted.clear()
+                    self._is_reading.clear()
+                    return
+
+    def _hand_on(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self.positions[entry.at.topic, entry.at.partition] = entry.at.offset + 1
+            if entry.record is not None:
+                self._tell((entry.at, entry.record))
+        if not entries:
+            self.is_caught_up.set()
 
     async def changes(
         self, wanted: Wanted, seen: Offsets | None, idle_s: float
@@ -93,7 +122,9 @@ class ChangeFeed:
             Behind: the client must reconnect.
         """
         with self._subscribed(wanted.topics) as client:
-            begun = {at: offset for at, offset in self.positions.items() if at[0] in wanted.topics}
+            self._is_wanted.set()
+            await self._is_reading.wait()
+            begun = {at: offset for at, offset in client.begun.items() if at[0] in wanted.topics}
             told = begun if seen is None else dict(seen)
             yield dict(told), None
             if seen is not None:
@@ -137,12 +168,13 @@ class ChangeFeed:
 
     @contextmanager
     def _subscribed(self, topics: tuple[str, ...]) -> Iterator[_Client]:
-        client = _Client(topics)
+        client = _Client(topics, dict(self.positions))
         self._clients.add(client)
         try:
             yield client
         finally:
             self._clients.discard(client)
+            self._left_at_s = self._now_s()
 
     def _tell(self, change: Change) -> None:
         for client in self._clients:

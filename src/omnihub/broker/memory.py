@@ -6,7 +6,7 @@ went through the codec. Does not: survive the process, delete by age, or cross t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from omnihub.broker.clients import MAX_MESSAGE_BYTES
@@ -83,7 +83,7 @@ class MemoryLog:
 
     async def follow(
         self, topics: Sequence[str], *, start: Mapping[Partition, int] | None = None
-    ) -> AsyncIterator[list[Entry]]:
+    ) -> AsyncGenerator[list[Entry], None]:
         """Yield batches for ever; an empty one whenever the end is reached."""
         at = {place: (start or {}).get(place, 0) for place in self._places(topics)}
         news = asyncio.Event()

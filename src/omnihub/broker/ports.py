@@ -4,7 +4,7 @@ Guarantees: `append` returns only when the record is durable (acks=all); readers
 records only, in partition order. Does not: exactly-once processing, which is the engine's.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,7 +68,7 @@ class Reader(Protocol):
 
     def follow(
         self, topics: Sequence[str], *, start: Mapping[Partition, int] | None = None
-    ) -> AsyncIterator[list[Entry]]:
+    ) -> AsyncGenerator[list[Entry], None]:
         """Yield batches for ever, from `start` (topic, partition -> next offset) or the beginning.
 
         An empty batch is yielded whenever every partition is read to the end seen at that moment,

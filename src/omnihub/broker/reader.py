@@ -5,7 +5,8 @@ reached the end, also where the log ends with a transaction's marker. Does not: 
 its own, or read inside the engine's transactions.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -25,6 +26,8 @@ from omnihub.contracts.errors import Undecodable
 from omnihub.contracts.topics import Topics
 
 POLL_MS = 200
+GATHER_S = 0.03
+"""Pause of a follower that is caught up: on a busy log each answer else holds a record or two."""
 OnUndecodable = Callable[[Position, Undecodable], None]
 
 
@@ -54,7 +57,7 @@ class KafkaReader:
 
     async def follow(
         self, topics: Sequence[str], *, start: Mapping[Partition, int] | None = None
-    ) -> AsyncIterator[list[Entry]]:
+    ) -> AsyncGenerator[list[Entry], None]:
         """Yield batches for ever; an empty one whenever every partition is read to its end."""
         async with self._assigned(topics, start or {}) as (consumer, ends):
             unread: dict[TopicPartition, int] | None = ends
@@ -70,6 +73,8 @@ class KafkaReader:
                     unread = await _unread(consumer, unread) or None
                     if unread is None:
                         yield []
+                if polled and unread is None:
+                    await asyncio.sleep(GATHER_S)
 
     async def read_all(self, topics: Sequence[str]) -> list[Entry]:
         """Return everything up to the ends found at the call, each partition in order."""

@@ -202,7 +202,7 @@ class Hub:
         self.helpdesk = self.keys.add("helpdesk", Scope.PERSONAL)
         self.now_us = NOW_US
         self.health = Health("api")
-        self.feed = ChangeFeed(self.log, self.views)
+        self.feed = ChangeFeed(self.log, self.views, lambda: self.now_us / 1e6)
         instances = shop_instances()
         self.parts = Parts(
             tenant=TenantId("main"),

@@ -119,6 +119,40 @@ async def test_nothing_is_told_twice_when_replay_and_live_overlap(hub) -> None:
         assert await back.change() == ("stock.level.changed", "4711", 8)
 
 
+async def idle(hub) -> None:
+    """Let so much time pass without a listener that the feed stops at the next change."""
+    hub.now_us += round((feed.LINGER_S + 1) * 1e6)
+    await hub.log.append(TOPIC, level("4700", 1, 2))
+    await asyncio.sleep(0.01)
+
+
+async def test_while_nobody_listens_nothing_is_read_until_somebody_does(hub) -> None:
+    await idle(hub)
+    assert not hub.log._waiting
+    async with Listener(hub) as client:
+        await hub.log.append(TOPIC, level("4712", 4, 2))
+        told = ("stock.level.changed", "4712", 4)
+        assert told in {await client.change(), await client.change()}
+
+
+async def test_coming_back_to_a_feed_that_rested_misses_nothing(hub) -> None:
+    async with Listener(hub) as client:
+        last_id = client.last_id
+    await idle(hub)
+    await hub.log.append(TOPIC, level("4711", 9, 2))
+    await hub.folded()
+    async with Listener(hub, last_id=last_id) as client:
+        missed = {await client.change(), await client.change()}
+        assert missed == {("stock.level.changed", "4700", 1), ("stock.level.changed", "4711", 9)}
+
+
+async def test_as_long_as_somebody_listens_it_does_not_rest(hub) -> None:
+    async with Listener(hub) as client:
+        await idle(hub)
+        assert await client.change() == ("stock.level.changed", "4700", 1)
+        assert hub.log._waiting
+
+
 async def test_a_quiet_stream_is_kept_alive_without_moving_the_id(hub, monkeypatch) -> None:
     monkeypatch.setattr("omnihub.api.sse.KEEP_ALIVE_S", 0.01)
     async with Listener(hub) as client:
