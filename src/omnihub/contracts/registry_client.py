@@ -8,6 +8,7 @@ no harm (extra fields, ids with gaps). Does not: change compatibility levels.
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -50,10 +51,18 @@ class RegistryClient:
     ) -> None:
         self._url = url
         self._schemas = own_schemas()
-        self._http = httpx.Client(
-            base_url=url.rstrip("/"),
-            timeout=timeout_s,
-            transport=transport,
+        self._timeout_s, self._transport = timeout_s, transport
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        """The connections, made when first needed: most processes have noted ids and ask nothing.
+
+        Each client reads the certificates, 30 ms of a killed worker's way back.
+        """
+        return httpx.Client(
+            base_url=self._url.rstrip("/"),
+            timeout=self._timeout_s,
+            transport=self._transport,
             headers={"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE},
         )
 
@@ -65,7 +74,8 @@ class RegistryClient:
 
     def close(self) -> None:
         """Close the connections; ids handed out can then ask for no foreign schema."""
-        self._http.close()
+        if "_http" in self.__dict__:
+            self._http.close()
 
     def register_all(
         self, topics: Sequence[TopicSpec] = (), schemas: Mapping[str, Schema] | None = None
