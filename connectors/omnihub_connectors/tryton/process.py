@@ -141,7 +141,11 @@ class TrytonProcess:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if not self.is_running():
-                raise TrytonUnavailable(f"trytond ended at once. {self._last_words()}")
+                status = self._child.returncode if self._child is not None else "unknown"
+                raise TrytonUnavailable(
+                    f"trytond ended at once (exit status {status}; negative: that signal). "
+                    f"{self._last_words()}"
+                )
             if _answers(self.url):
                 return
             time.sleep(_POLL_S)
