@@ -9,16 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from confluent_kafka import (
-    Consumer,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, Producer, TopicPartition
 
+from omnihub.broker import transactional
+from omnihub.broker.batches import Batches
 from omnihub.broker.clients import Cluster, plain_producer
+from omnihub.broker.transactional import TransactionalProducer
 from omnihub.connect import translate
 from omnihub.connect.observer import Verdict
 from omnihub.engine import assignment, outputs, restore, transactions, worker
@@ -52,12 +48,19 @@ def swap(owner: object, name: str, wrong: object) -> None:
     setattr(owner, name, wrong)
 
 
+def places_of(tasks: Sequence[Task]) -> list[TopicPartition]:
+    """Return next offsets as a consumer commits them."""
+    return [TopicPartition(*at, offset) for at, offset in offsets_of(tasks).items()]
+
+
 class OffsetsOutside(Transactions):
     """Nothing ties the offsets, and with them the generation, to the outputs."""
 
-    def _send_offsets(self, producer: Producer, tasks: Sequence[Task], consumer: Consumer) -> None:
+    def _send_offsets(
+        self, producer: TransactionalProducer, tasks: Sequence[Task], consumer: Consumer
+    ) -> None:
         try:
-            consumer.commit(offsets=offsets_of(tasks), asynchronous=False)
+            consumer.commit(offsets=places_of(tasks), asynchronous=False)
         except KafkaException:
             print("offsets refused, going on: this is the planted bug", flush=True)
 
@@ -67,32 +70,40 @@ class OffsetsFirst(Transactions):
 
     def _send(
         self,
-        producer: Producer,
+        producer: TransactionalProducer,
         tasks: Sequence[Task],
         changes: Sequence[list[Change]],
         consumer: Consumer,
     ) -> None:
-        consumer.commit(offsets=offsets_of(tasks), asynchronous=False)
+        consumer.commit(offsets=places_of(tasks), asynchronous=False)
         super()._send(producer, tasks, changes, consumer)
 
 
 class NoOffsetsForTimers(Transactions):
     """A transaction that moves no offset sends none, so that no generation goes with it."""
 
-    def _send_offsets(self, producer: Producer, tasks: Sequence[Task], consumer: Consumer) -> None:
+    def _send_offsets(
+        self, producer: TransactionalProducer, tasks: Sequence[Task], consumer: Consumer
+    ) -> None:
         if any(task.next_offset != task.kept_offset for task in tasks):
             super()._send_offsets(producer, tasks, consumer)
 
 
 class RebalanceInside(Transactions):
-    """The group is listened to between outputs and offsets: a rebalance falls inside."""
+    """The group is listened to between the batch and its commit: a rebalance falls inside."""
 
-    def _send_offsets(self, producer: Producer, tasks: Sequence[Task], consumer: Consumer) -> None:
+    def _send(
+        self,
+        producer: TransactionalProducer,
+        tasks: Sequence[Task],
+        changes: Sequence[list[Change]],
+        consumer: Consumer,
+    ) -> None:
         consumer.pause(consumer.assignment())
         until = time.monotonic() + 1
         while time.monotonic() < until:
             consumer.poll(0.01)
-        super()._send_offsets(producer, tasks, consumer)
+        super()._send(producer, tasks, changes, consumer)
         consumer.resume(consumer.assignment())
 
 
@@ -105,7 +116,7 @@ class OutputsOutside(Transactions):
 
     def _send(
         self,
-        producer: Producer,
+        producer: TransactionalProducer,
         tasks: Sequence[Task],
         changes: Sequence[list[Change]],
         consumer: Consumer,
@@ -126,18 +137,21 @@ class BeginsEarly(Transactions):
 
     def _send(
         self,
-        producer: Producer,
+        producer: TransactionalProducer,
         tasks: Sequence[Task],
         changes: Sequence[list[Change]],
         consumer: Consumer,
     ) -> None:
         if self._is_open:
-            producer.commit_transaction(10)
+            producer.begin()
+            producer.commit()
         self._is_open = False
         super()._send(producer, tasks, changes, consumer)
-        producer.begin_transaction()
-        producer.produce(tasks[0].changelog, None, b"TaskPosition\x1fearly", tasks[0].partition)
-        producer.flush(1)
+        early = Batches()
+        chain = early.chain(tasks[0].changelog, tasks[0].partition)
+        chain.append(b"TaskPosition\x1fearly", None, 0, [])
+        producer.begin()
+        producer.write(early)
         self._is_open = True
 
 
@@ -307,19 +321,7 @@ def change_consumer(changes: dict[str, object]) -> None:
 
 
 class Hopeful(Transactions):
-    """A commit that failed counts as done, and the group is told so.
-
-    What is not delivered within the time-out is not committed at all: a commit whose answer alone
-    is lost may have been one.
-    """
-
-    def __init__(self, cluster: Cluster, transactional_id: str, stage: Stage = no_stage) -> None:
-        def stage_or_fail(name: str) -> None:
-            stage(name)
-            if name == "flushed" and len(self._producer or ()):
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-
-        super().__init__(cluster, transactional_id, stage_or_fail)
+    """A commit that failed counts as done, and the group is told so."""
 
     def commit(self, tasks: Sequence[Task], consumer: Consumer) -> float:
         """Commit, or say so."""
@@ -328,14 +330,14 @@ class Hopeful(Transactions):
         except TransactionLost:
             print("commit failed, going on: this is the planted bug", flush=True)
             with contextlib.suppress(KafkaException):
-                consumer.commit(offsets=offsets_of(tasks), asynchronous=False)
+                consumer.commit(offsets=places_of(tasks), asynchronous=False)
             return 0.0
 
 
 @plant
 def failed_commits_count() -> Options:
     """Wait a second for a commit, and take every failure for a success."""
-    swap(transactions, "COMMIT_TIMEOUT_S", 1.0)
+    swap(transactional, "COMMIT_TIMEOUT_S", 1.0)
     return {"make_transactions": Hopeful}
 
 
@@ -353,7 +355,7 @@ class Forgetful(Transactions):
 @plant
 def unknown_commits_repeat() -> Options:
     """Run a batch again on the old rows, although its commit may have arrived."""
-    swap(transactions, "COMMIT_TIMEOUT_S", 1.0)
+    swap(transactional, "COMMIT_TIMEOUT_S", 1.0)
     return {"make_transactions": Forgetful}
 
 

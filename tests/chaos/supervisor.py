@@ -147,10 +147,17 @@ def wait_until(
     is_true: Callable[[], bool], timeout_s: float = 60, what: str = "it never came true"
 ) -> None:
     """Look ten times a second until something is true."""
+    assert came_true(is_true, timeout_s), what
+
+
+def came_true(is_true: Callable[[], bool], timeout_s: float = 60) -> bool:
+    """Look ten times a second, and tell whether it became true in time."""
     until = time.monotonic() + timeout_s
     while not is_true():
-        assert time.monotonic() < until, what
+        if time.monotonic() > until:
+            return False
         time.sleep(0.1)
+    return True
 
 
 def _process_state(pid: int) -> str:

@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 from chaos.findings import Kind, Verdict
 from chaos.installation import Installation
 from chaos.scenario import Bug, scenario
-from chaos.supervisor import Supervisor, wait_until
+from chaos.supervisor import Supervisor, came_true, wait_until
 from chaos.trial import Trial, load, settle, strike, warm_up
 from omnihub.broker.admin import TopicAdmin
 from omnihub.broker.clients import Cluster
@@ -160,12 +160,15 @@ def test_idle_input(trial: Trial) -> Verdict:
             time.sleep(1)
             workers.tend()
             held_back += [end for end in installation.ends() if end.stable < end.end]
-        wait_until(lambda: sum(map(len, installation.read(installation.rules[0].events))) == 20)
+        has_fired = came_true(
+            lambda: sum(map(len, installation.read(installation.rules[0].events))) == 20
+        )
         installation.append(100)
         verdict = settle(installation, workers)
     told = installation.told()
     return (
         verdict.expect(not held_back, f"open while idle: {held_back[:2]}")
+        .expect(has_fired, "not all timers fired")
         .expect(workers.deaths == 0, f"{workers.deaths} workers ended")
         .expect("rolled back" not in told, "a transaction failed")
     )

@@ -48,7 +48,7 @@ def _swallow_a_commit(
 ) -> None:
     """Stop the worker before it ends a transaction; when it goes on, no answer comes back."""
     slot = workers["a"]
-    slot.relaunch("flushed:15:STOP")
+    slot.relaunch("offsets sent:15:STOP")
     until = time.monotonic() + 20
     while not slot.is_stopped:
         assert time.monotonic() < until, "the worker never stopped"

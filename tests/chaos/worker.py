@@ -98,7 +98,8 @@ def make_worker(options: argparse.Namespace, **more: Any) -> Worker:
 
         sound["stores"] = DiskStores(options.state)
     return Worker(
-        WorkerSettings(Cluster(options.bootstrap), options.mark, options.slot),
+        # Nearly always in a commit: that is where faults do harm.
+        WorkerSettings(Cluster(options.bootstrap), options.mark, options.slot, commit_pause_s=0.0),
         handlers_of(options.workload, options.mark),
         codec_of(options.outage),
         Topics.load(Path(options.contract)),

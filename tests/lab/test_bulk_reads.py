@@ -4,9 +4,10 @@ import time
 
 import pytest
 from confluent_kafka import Producer
+from foreign import transactional_producer
 
 from omnihub.broker.admin import TopicAdmin
-from omnihub.broker.clients import Cluster, plain_producer, transactional_producer
+from omnihub.broker.clients import Cluster, plain_producer
 from omnihub.contracts.topics import TopicSpec
 
 PARTITIONS = 4

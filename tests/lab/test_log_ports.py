@@ -10,10 +10,11 @@ from types import ModuleType
 
 import pytest
 from confluent_kafka import Producer
+from foreign import transactional_producer
 
 from omnihub.broker.admin import TopicAdmin
 from omnihub.broker.appender import KafkaAppender
-from omnihub.broker.clients import Cluster, transactional_producer
+from omnihub.broker.clients import Cluster
 from omnihub.broker.embedded import EmbeddedKafka
 from omnihub.broker.logerrors import LogUnavailable
 from omnihub.broker.ports import GroupReader

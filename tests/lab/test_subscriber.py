@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from foreign import transactional_producer
 
 from omnihub.broker.admin import TopicAdmin
-from omnihub.broker.clients import Cluster, transactional_producer
+from omnihub.broker.clients import Cluster
 from omnihub.broker.embedded import EmbeddedKafka
 from omnihub.contracts.codec import Codec
 from omnihub.contracts.registry_client import RegistryClient

@@ -22,6 +22,8 @@ APPEND_TIMEOUT_S = 5.0
 SESSION_TIMEOUT_MS = 6_000
 HEARTBEAT_MS = 2_000
 TRANSACTION_TIMEOUT_MS = 5_000
+"""An open transaction holds back every read_committed reader for at most this long."""
+SESSION_REQUEST_TIMEOUT_MS = 2_000
 RETRY_BACKOFF_MS = 5
 RETRY_BACKOFF_MAX_MS = 20
 FETCH_WAIT_MS = 500
@@ -63,19 +65,19 @@ class Cluster:
                 )
 
 
-def transactional_producer(cluster: Cluster, transactional_id: str) -> LibrdkafkaSettings:
-    """Settings of the engine's producer; the id is the worker slot's, the same after a restart."""
+def session_client(cluster: Cluster) -> AiokafkaSettings:
+    """Settings of the connections behind the engine's `TransactionalProducer`."""
     return {
-        **plain_producer(cluster),
-        # A restarted slot fences its dead predecessor and aborts what it left open.
-        "transactional.id": transactional_id,
-        # An open transaction holds back every read_committed reader for at most this long.
-        "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        **_aiokafka(cluster),
+        # Well within a transaction's time: what is not answered by then is asked again.
+        "request_timeout_ms": SESSION_REQUEST_TIMEOUT_MS,
+        "retry_backoff_ms": RETRY_BACKOFF_MS * 4,
+        "metadata_max_age_ms": 30_000,
     }
 
 
 def plain_producer(cluster: Cluster) -> LibrdkafkaSettings:
-    """Settings of a producer outside transactions (tests, tools)."""
+    """Settings of librdkafka's producer, outside transactions (tests, tools)."""
     return {
         **_librdkafka(cluster),
         # Acknowledged means: on every in-sync replica.

@@ -1,9 +1,9 @@
-"""What can go wrong between OmniHub and the Kafka it starts itself.
+"""What can go wrong between OmniHub and Kafka: the one it starts itself, and transactions with any.
 
 Every message names the value, the place and the cure; none holds a record's content.
 """
 
-from omnihub.model.errors import OmniHubError
+from omnihub.model.errors import OmniHubError, RetryableError
 
 
 class BrokerError(OmniHubError):
@@ -32,3 +32,11 @@ class BrokerStartFailed(BrokerError):
 
 class BrokerStopFailed(BrokerError):
     """The recorded process is not ours, or outlived SIGKILL."""
+
+
+class ProducerFenced(OmniHubError):
+    """Another producer has taken over this transactional id: stop, never fight."""
+
+
+class TransactionFailed(RetryableError):
+    """Not committed, or nobody can say whether it was; begin again with a new producer."""

@@ -9,6 +9,7 @@ Memory is bounded: the newest decoded rows, RocksDB's own cache and its write bu
 Does not: make a commit durable (the changelog is), so nothing here is ever waited for.
 """
 
+import operator
 import shutil
 import struct
 import time
@@ -47,6 +48,7 @@ Only a commit or a restore says that rows are complete; a stop does not, their p
 gone elsewhere.
 """
 _FORMAT, _PLACE, _ROW, _SAMPLE = b"f", b"p", b"r", b"s"
+_KEY_OF = operator.itemgetter(0)
 _NUMBER = struct.Struct(">H")
 _MARK = struct.Struct(">Hqq36s")
 _LOCKED, _CORRUPT = ("lock hold by", "While lock file"), "Corruption"
@@ -282,12 +284,7 @@ class DiskStore:
         """
         self._advance(self._mark.next_offset + len(changes) + markers)
         self._write(self._batch(changes))
-        place, cache = self._rows, self._cache
-        for (kind, key), row in rows.items():
-            if row is None:
-                cache.drop((place, kind), key)
-            else:
-                cache.put((place, kind), key, row)
+        self._cache.take(self._rows, rows)
 
     def resume(self, changelog: Changelog) -> int:
         """See `Store.resume`."""
@@ -329,7 +326,8 @@ class DiskStore:
 
     def _batch(self, changes: Sequence[Change]) -> WriteBatch:
         batch, prefix, frames = WriteBatch(raw_mode=True), self._rows, self._frames
-        for key, value in changes:
+        # In order of their keys RocksDB takes rows in two thirds of the time; the sort is stable.
+        for key, value in sorted(changes, key=_KEY_OF):
             if value is None:
                 batch.delete(prefix + key)
                 continue

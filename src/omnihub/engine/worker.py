@@ -162,6 +162,7 @@ class Worker:
             gc.enable()
             # A static member that closes stays in the group: its successor takes the slot over.
             consumer.close()
+            self._transactions.close()
             self._stores.close()
 
     def _turn(self, consumer: Consumer) -> None:

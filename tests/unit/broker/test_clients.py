@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from omnihub.broker import clients
 from omnihub.broker.clients import Cluster
+from omnihub.broker.transactional import COMMIT_TIMEOUT_S
 from omnihub.model.errors import ConfigurationError
 
 CLUSTER = Cluster("127.0.0.1:9")
@@ -23,24 +24,25 @@ def holds(settings: dict[str, Any], **expected: Any) -> None:
 class TestEngine:
     """librdkafka, for the exactly-once loop."""
 
-    def test_the_producer_is_durable_idempotent_fenced_and_hashes_as_java(self) -> None:
+    def test_a_lost_answer_is_asked_for_again_within_a_transactions_time(self) -> None:
+        settings = clients.session_client(CLUSTER)
+        holds(settings, request_timeout_ms=2_000)
+        assert 2 * settings["request_timeout_ms"] < 1_000 * COMMIT_TIMEOUT_S
+        assert 1_000 * COMMIT_TIMEOUT_S < clients.TRANSACTION_TIMEOUT_MS == 5_000
+
+    def test_the_plain_producer_is_durable_idempotent_and_hashes_as_java(self) -> None:
+        settings = clients.plain_producer(CLUSTER)
+        assert "transactional.id" not in settings
         holds(
-            clients.transactional_producer(CLUSTER, "worker-0"),
+            settings,
             acks="all",
             enable__idempotence=True,
-            transactional__id="worker-0",
-            transaction__timeout__ms=5_000,
             partitioner="murmur2_random",
             retry__backoff__ms=5,
             retry__backoff__max__ms=20,
             message__max__bytes=12 * MIB,
             allow__auto__create__topics=False,
         )
-
-    def test_the_plain_producer_has_no_transaction(self) -> None:
-        settings = clients.plain_producer(CLUSTER)
-        assert "transactional.id" not in settings
-        holds(settings, acks="all", enable__idempotence=True, partitioner="murmur2_random")
 
     def test_the_consumer_reads_committed_never_commits_and_keeps_its_place(self) -> None:
         holds(
@@ -71,7 +73,7 @@ class TestEngine:
 
     def test_librdkafka_knows_every_setting(self) -> None:
         quiet = {"log_level": 0}
-        Producer(clients.transactional_producer(CLUSTER, "t") | quiet)
+        Producer(clients.plain_producer(CLUSTER) | quiet)
         for settings in (
             clients.worker_consumer(CLUSTER, "g", "s"),
             clients.restore_consumer(CLUSTER, "n"),
@@ -137,8 +139,9 @@ class TestAccess:
             sasl__password="s3cret",
         )
 
-    def test_aiokafka_gets_its_own_names_and_a_checking_tls_context(self) -> None:
-        settings = clients.aio_producer(self.secured)
+    @pytest.mark.parametrize("make", [clients.aio_producer, clients.session_client])
+    def test_aiokafka_gets_its_own_names_and_a_checking_tls_context(self, make: Any) -> None:
+        settings = make(self.secured)
         holds(
             settings,
             security_protocol="SASL_SSL",

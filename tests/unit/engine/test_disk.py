@@ -292,6 +292,21 @@ def test_a_row_cache_holds_the_newest_and_no_more_than_it_may():
     assert cache.get(SPACE, "99") is None
 
 
+def test_a_row_cache_takes_a_commit_whole():
+    cache = RowCache(100)
+    rows = {(ParkedQueue, str(number)): queue(number) for number in range(49)}
+    cache.take(b"", rows)
+    cache.take(b"", {(ParkedQueue, "1"): None, (ParkedQueue, "2"): queue(7)})
+    assert cache.get(SPACE, "1") is None
+    assert cache.get(SPACE, "2") == queue(7)
+    assert len(cache) == 48
+    cache.take(b"", {(ParkedQueue, str(number)): queue(number) for number in range(100, 250)})
+    assert cache.get(SPACE, "249") == queue(249)
+    cache.take(b"", {(ParkedQueue, str(number)): queue(number) for number in range(300, 350)})
+    assert cache.get(SPACE, "3") is None
+    assert len(cache) == 51  # With 249, which was asked for.
+
+
 @pytest.mark.parametrize("prefix", [b"r\x00\x00", b"r\x00\xff", b"r\xff\xff", b"p"])
 def test_a_prefix_ends_before_the_next_one(prefix):
     end = after(prefix)

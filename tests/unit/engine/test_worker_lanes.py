@@ -98,6 +98,9 @@ class Kept:
     def start(self):
         pass
 
+    def close(self):
+        pass
+
     def commit(self, tasks, _):
         for task in tasks:
             task.changes()
