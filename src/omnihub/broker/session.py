@@ -84,6 +84,7 @@ class Session:
             await client.close()
             return [self._lost(error)]
         self._client, self.dialect = client, dialect_of(answer.tags)
+        log.info("transactions", version=2 if self.dialect.is_second else 1)
         return [answer.error_code]
 
     async def close(self) -> None:

@@ -82,6 +82,14 @@ async def test_the_time_out_tells_the_last_trouble(session):
     assert time.monotonic() - began < 2.0
 
 
+async def test_where_no_time_is_left_nothing_is_done(session):
+    done = []
+    with pytest.raises(TransactionFailed, match=r"not done in -1\.0 s: no answer"):
+        async with session.within(-1.0):
+            done.append("sent")
+    assert done == []
+
+
 def features(level: int) -> bytes:
     """Return finalized features as KIP-584 writes them: two, of which one is ours."""
     other, ours = b"kraft.version", b"transaction.version"

@@ -92,6 +92,15 @@ def test_a_restore_that_was_interrupted_goes_on_where_it_was(disk):
     assert told(store) == {"a": 1}
 
 
+def test_of_a_rows_many_versions_the_last_one_wins(disk):
+    store = disk.store()
+    store.resume(changelog(end=9))
+    key, other = changelog_key((ParkedQueue, "b")), changelog_key((ParkedQueue, "a"))
+    versions = [CODEC.encode(queue(number)) for number in (9, 3, 7, 1)]
+    store.restore([(key, versions[0]), (other, versions[2]), *((key, v) for v in versions)], 5)
+    assert told(store) == {"a": 7, "b": 1}
+
+
 @pytest.mark.parametrize(
     ("found", "why"),
     [
