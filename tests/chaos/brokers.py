@@ -130,13 +130,18 @@ def refusal_of_an_append(installation: Installation) -> LogUnavailable | None:
 
 
 @contextlib.contextmanager
-def proxied_kafka(folder: Path, network: Network) -> Iterator[tuple[str, Proxy]]:
+def proxied_kafka(
+    folder: Path, network: Network, features: tuple[str, ...] = ()
+) -> Iterator[tuple[str, Proxy]]:
     """A broker with two doors: its own address, and a proxy for whoever bootstraps from there."""
     direct, behind, controller, before = _free_ports(4)
     listeners = {"PLAINTEXT": direct, "PROXIED": behind, "CONTROLLER": controller}
     advertised = {"PLAINTEXT": direct, "PROXIED": before}
     spec = NodeSpec(
-        port=direct, controller_port=controller, properties=_listening(listeners, advertised)
+        port=direct,
+        controller_port=controller,
+        properties=_listening(listeners, advertised),
+        features=features,
     )
     kafka = EmbeddedKafka(folder / "proxied-kafka", spec)
     proxy = network.proxy(f"kafka-{before}", behind, before)

@@ -11,7 +11,7 @@ from chaos.installation import Installation
 from chaos.network import Network, Proxy
 from chaos.scenario import Bug, scenario
 from chaos.supervisor import Supervisor
-from chaos.trial import Trial, load, settle, warm_up
+from chaos.trial import STAGES, Trial, load, settle, strike, warm_up
 from omnihub.broker.node import HOST
 
 REPEATING = Bug("unknown-commits-repeat", Kind.DUPLICATED, Kind.WRONG)
@@ -41,6 +41,38 @@ def test_commit_answer_lost(trial: Trial, proxied: Proxied) -> Verdict:
         verdict = settle(installation, workers)
     told = installation.log.read_text()
     return verdict.expect("rolled back" in told, "no worker said that it rolled back")
+
+
+@pytest.fixture
+def older(trial: Trial, bad_network: Network) -> Iterator[Proxied]:
+    """As `proxied`, for a cluster that lacks the second half of KIP-890."""
+    with proxied_kafka(trial.folder, bad_network, ("transaction.version=1",)) as both:
+        yield both
+
+
+@scenario(
+    faults="kill -9 at each commit stage, SIGSTOP past the session, connections cut, a commit's "
+    "answer swallowed (toxiproxy); a cluster with transaction.version 1, as before Kafka 4",
+    bug=REPEATING,
+)
+def test_older_cluster(trial: Trial, older: Proxied) -> Verdict:
+    installation, proxy = _behind(trial, older)
+    with Supervisor(installation, "a", "b") as workers:
+        warm_up(installation, workers)
+        for stage in STAGES:
+            strike(installation, workers, "b", f"{stage}:{trial.dice.randrange(1, 10)}:KILL")
+        strike(installation, workers, "b", "begun:10:STOP")
+        for stream in ("upstream", "downstream"):
+            with proxy.toxic("reset_peer", stream, timeout=0):
+                load(installation, workers, 0.5)
+            load(installation, workers, 1.0)
+        workers.retire("b")
+        _swallow_a_commit(installation, workers, proxy, SHORT_S)
+        verdict = settle(installation, workers)
+    told = installation.told()
+    return verdict.expect("rolled back" in told, "no worker said that it rolled back").expect(
+        "version=1" in told and "version=2" not in told, "it was no older cluster"
+    )
 
 
 def _swallow_a_commit(

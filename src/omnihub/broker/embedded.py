@@ -134,7 +134,9 @@ class EmbeddedKafka:
                 render(server_properties(self._spec, identity, files.kafka.name))
             )
             if not files.formatted:
-                jvm.format_storage(launch, files.properties, identity.cluster_id)
+                jvm.format_storage(
+                    launch, files.properties, identity.cluster_id, self._spec.features
+                )
             log_offset = files.rotate_log()
             if files.was_killed and not self._spec.voters:
                 self._fence(launch, identity, lock)

@@ -48,10 +48,14 @@ class Launch:
         ]
 
 
-def format_storage(launch: Launch, properties: Path, cluster_id: str) -> None:
+def format_storage(
+    launch: Launch, properties: Path, cluster_id: str, features: Sequence[str] = ()
+) -> None:
     """Write the metadata that an empty data directory needs; one that has it stays as it is."""
+    levels = [argument for feature in features for argument in ("--feature", feature)]
     command = launch.command(
-        FORMAT_CLASS, "format", "--ignore-formatted", "-t", cluster_id, "-c", str(properties)
+        *(FORMAT_CLASS, "format", "--ignore-formatted", "-t", cluster_id),
+        *("-c", str(properties), *levels),
     )
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=properties.parent

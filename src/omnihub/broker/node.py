@@ -20,7 +20,8 @@ class NodeSpec:
 
     A cluster of several nodes gives each its own `node_id`, ports and data directory, and all of
     them the same `cluster_id`, `voters` (`id@host:controller_port`) and `replication_factor`.
-    `properties` override any of ours.
+    `properties` override any of ours; `features` are levels that the cluster is made with
+    (`transaction.version=1` for one that behaves as before Kafka 4).
     """
 
     node_id: int = 1
@@ -31,6 +32,7 @@ class NodeSpec:
     replication_factor: int = 1
     heap_mb: int = 512
     properties: Mapping[str, str] = field(default_factory=dict)
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
