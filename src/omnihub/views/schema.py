@@ -22,7 +22,9 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    func,
     inspect,
+    select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
@@ -231,6 +233,8 @@ FOLD_POSITION = Table(
 FOLDED_LOG = Table("folded_log", METADATA, Column("log_id", String, primary_key=True))
 
 SWITCH_TIMEOUT_S, SWITCH_PAUSE_S = 5.0, 0.01
+SHAPE_LOCK = 0x6F6D6E69
+"""Any number that only those who make views ask for (PostgreSQL's advisory locks)."""
 
 
 def open_views(url: str) -> Engine:
@@ -244,11 +248,30 @@ def open_views(url: str) -> Engine:
 
 
 def _drop_other_shape(engine: Engine) -> None:
-    """Drop all views if one has other columns: they come back from the topics, whole."""
+    """Drop all views if one has other columns: they come back from the topics, whole.
+
+    Looks again when it is alone: another process may have made them anew, and filled them.
+    """
     with engine.begin() as connection:
-        if any(_is_of_other_shape(connection, table) for table in METADATA.sorted_tables):
+        if not _has_other_shape(connection):
+            return
+    with engine.begin() as connection:
+        _keep_others_out(connection)
+        if _has_other_shape(connection):
             for table in METADATA.sorted_tables:
                 connection.execute(DropTable(table, if_exists=True))
+
+
+def _keep_others_out(connection: Connection) -> None:
+    """Let no other process drop or make tables until this transaction is over."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.execute(select(func.pg_advisory_xact_lock(SHAPE_LOCK)))
+
+
+def _has_other_shape(connection: Connection) -> bool:
+    return any(_is_of_other_shape(connection, table) for table in METADATA.sorted_tables)
 
 
 def _is_of_other_shape(connection: Connection, table: Table) -> bool:

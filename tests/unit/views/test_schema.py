@@ -1,11 +1,14 @@
 """The tables of the views: made by whoever comes first."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError, Event, Lock
 
-from sqlalchemy import create_engine, inspect, text
+import pytest
+from sqlalchemy import Connection, Table, create_engine, inspect, text
 
+from omnihub.views import schema
 from omnihub.views.schema import METADATA, open_views
 
 AT_ONCE = 8
@@ -44,3 +47,35 @@ def test_views_of_another_release_are_dropped_to_be_folded_anew(tmp_path: Path) 
     with create_engine(url).connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM fold_position")).scalar() == 0
     assert inspect(opened).has_table("api_request")
+
+
+def test_what_one_process_made_anew_and_filled_is_not_dropped_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have looked at the old tables before either acts; the second acts when all is done."""
+    url = f"sqlite:///{tmp_path}/views.sqlite"
+    with open_views(url).begin() as connection:
+        connection.execute(text("ALTER TABLE parked DROP COLUMN instance"))
+    both_looked, is_filled, looked = Barrier(2), Event(), Lock()
+    look = schema._is_of_other_shape
+
+    def look_together(connection: Connection, table: Table) -> bool:
+        found = look(connection, table)
+        if found:
+            with contextlib.suppress(BrokenBarrierError):
+                both_looked.wait(0.3)
+            if not looked.acquire(blocking=False):
+                is_filled.wait(2)
+        return found
+
+    def open_and_fill(number: int) -> None:
+        with open_views(url).begin() as connection:
+            connection.execute(text(f"INSERT INTO fold_position VALUES ('t', {number}, 5)"))
+        is_filled.set()
+
+    monkeypatch.setattr(schema, "_is_of_other_shape", look_together)
+    with ThreadPoolExecutor(2) as processes:
+        list(processes.map(open_and_fill, range(2)))
+    monkeypatch.undo()
+    with open_views(url).begin() as connection:
+        assert len(connection.execute(text("SELECT * FROM fold_position")).all()) == 2
