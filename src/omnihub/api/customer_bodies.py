@@ -85,7 +85,8 @@ class Search(RequestBody):
 
     @model_validator(mode="after")
     def _one(self) -> "Search":
-        if len(self.model_fields_set) != 1:
+        given = [getattr(self, name) for name in self.model_fields_set]
+        if len(given) != 1 or given == [None]:
             raise ValueError("give exactly one of email, phone, subject")
         return self
 

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonValue
-from pydantic.json_schema import SkipJsonSchema
 
 from omnihub.api.bodies import Body, RequestBody
 
@@ -14,11 +13,11 @@ Reason = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Action = Annotated[str, StringConstraints(pattern="^(RETRY|RELEASE|SKIP)$")]
 RequestId = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
-    | SkipJsonSchema[None],
+    | None,
     Field(description="Of your own, best a UUID: what is asked twice under one has one effect."),
 ]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128)] | SkipJsonSchema[None]
-Age = Annotated[int, Field(ge=0, le=10**9)] | SkipJsonSchema[None]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128)] | None
+Age = Annotated[int, Field(ge=0, le=10**9)] | None
 _EXAMPLE: JsonValue = {
     "task": "translate-poslog",
     "park_key": "main:pos:transaction:17",
