@@ -96,7 +96,13 @@ class EmbeddedKafka:
         spawned = self._spawn(progress)
         broker = spawned.broker
         try:
-            wait_until_ready(spawned.process, broker.bootstrap, broker.node_id, timeout_s)
+            wait_until_ready(
+                spawned.process,
+                broker.bootstrap,
+                broker.node_id,
+                timeout_s,
+                cluster_id=broker.cluster_id,
+            )
         except BrokerStartFailed as error:
             self.kill()
             log = self._files.last_errors(spawned.log_offset)

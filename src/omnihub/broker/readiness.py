@@ -12,9 +12,16 @@ _ASK_TIMEOUT_S = 0.5
 
 
 def wait_until_ready(
-    process: subprocess.Popen[bytes], bootstrap: str, node_id: int, timeout_s: float
+    process: subprocess.Popen[bytes],
+    bootstrap: str,
+    node_id: int,
+    timeout_s: float,
+    *,
+    cluster_id: str,
 ) -> None:
     """Return once the broker answers and counts itself among the cluster's live brokers.
+
+    Another cluster's broker, which held this port a moment longer, is not taken for it.
 
     Raises `BrokerStartFailed` when its process ends first, or after `timeout_s`.
     """
@@ -25,7 +32,7 @@ def wait_until_ready(
             raise BrokerStartFailed(
                 f"Kafka on {bootstrap} ended while starting (exit {process.returncode})"
             )
-        if _is_live(admin, node_id):
+        if _is_live(admin, node_id, cluster_id):
             return
     raise BrokerStartFailed(f"Kafka on {bootstrap} was not ready after {timeout_s:g} s")
 
@@ -44,14 +51,14 @@ def wait_until_live(bootstrap: str, node_ids: set[int], timeout_s: float) -> Non
             )
 
 
-def _is_live(admin: AdminClient, node_id: int) -> bool:
+def _is_live(admin: AdminClient, node_id: int, cluster_id: str | None = None) -> bool:
     """A broker that still recovers its log answers, but is not yet listed."""
     asked_at = time.monotonic()
     try:
-        brokers = admin.list_topics(timeout=_ASK_TIMEOUT_S).brokers
+        answer = admin.list_topics(timeout=_ASK_TIMEOUT_S)
     except KafkaException:
         return False
-    if node_id in brokers:
+    if node_id in answer.brokers and cluster_id in (None, answer.cluster_id):
         return True
     time.sleep(max(0.0, 0.05 - (time.monotonic() - asked_at)))
     return False
